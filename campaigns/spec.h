@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Campaign specifications: YAML, checked with file:line messages.
+ *
+ *   quick.yaml:12: classes[2].class: unknown fault class 'FOO' (known: ...)
+ *
+ * campaigns/specs/quick.yaml shows every field with its default.
+ */
+#ifndef WCR_CAMPAIGNS_SPEC_H
+#define WCR_CAMPAIGNS_SPEC_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+
+enum reboot_mode { MODE_ENABLED, MODE_DISABLED, MODE_COLD, MODES };
+
+/* 'enabled', 'disabled', 'cold': the names used everywhere. */
+const char *reboot_mode_name(enum reboot_mode mode);
+int reboot_mode_find(const char *name);     /* -1: no such mode */
+
+/* The class name under which fault-free runs are recorded. */
+#define GOLDEN_CLASS "GOLDEN"
+
+struct spec_class {
+    char class_name[16];
+    unsigned trials;
+    char target[256];           /* "all", "dir:fs/ext4", "func:NAME" */
+    uint64_t rate_lo, rate_hi;  /* run-time classes: once every N calls; 0: the class's own */
+};
+
+struct spec {
+    char *path;                 /* as given, for messages */
+    char *text;                 /* the file as read: kept in the database */
+    char name[64];
+    uint64_t seed;              /* the n-th trial of a class has seed + n */
+    struct spec_class *classes;
+    unsigned classes_len;
+    bool modes[MODES];
+    unsigned golden;            /* fault-free trials */
+    unsigned golden_run_ms;     /* virtual time */
+    unsigned faults_per_trial;
+    bool require_activation;
+    unsigned redraws;           /* plans tried for one trial, at most, when activation is required */
+    unsigned deadline_ms;       /* virtual time from injection to "no crash" */
+    unsigned boot_deadline_ms;  /* virtual time for the guest to boot and read everything */
+    unsigned delay_min_ms, delay_max_ms;
+    unsigned retries;           /* of experiment errors, per trial */
+    struct {
+        unsigned memory_mb, vcpus;
+    } guest;
+    struct {
+        unsigned files, blocks_per_file;
+        uint64_t seed;
+        char filesystem[16];
+        char mount_options[128];
+    } workload;
+};
+
+int spec_load(const char *path, struct spec *ret, struct err *err);
+/* As spec_load, from memory; @path is used in messages only. */
+int spec_parse(const char *path, const char *text, struct spec *ret, struct err *err);
+void spec_done(struct spec *spec);
+
+/* Every field that decides what a trial is, with defaults filled in. */
+json_t *spec_to_json(const struct spec *spec);
+
+/* Trials in all: golden runs and classes, times modes. */
+unsigned spec_trials(const struct spec *spec);
+
+#endif
