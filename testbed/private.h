@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by the files of the testbed library only. */
+#ifndef WCR_TESTBED_PRIVATE_H
+#define WCR_TESTBED_PRIVATE_H
+
+#include <sys/types.h>
+
+#include "testbed/qmp.h"
+#include "testbed/testbed.h"
+
+/* Names inside a testbed's directory. */
+#define FILE_CONSOLE "console.log"
+#define FILE_QEMU_LOG "qemu.log"
+#define FILE_PID "qemu.pid"
+#define FILE_COMMAND "command"
+#define SOCKET_QMP "qmp.sock"
+#define SOCKET_AGENT "agent.sock"
+#define SOCKET_SHELL "shell.sock"
+
+struct testbed {
+    char *dir;
+    int dirfd;              /* holds the lock; QEMU inherits it */
+    bool own_dir, attached, running;
+    pid_t pid;
+    int pidfd, qmp_fd, agent_fd;
+    struct qmp qmp;
+    struct jsonl agent;
+    uint64_t next_id;
+    char shutdown[64];      /* reason of a SHUTDOWN event */
+    void (*event)(void *ctx, const json_t *event);
+    void *event_ctx;
+};
+
+/* testbed_dir.c: a locked directory; @dir NULL: a new one below testbed_tmp_dir(). */
+int testbed_dir_make(const char *dir, char **ret_dir, int *ret_fd, struct err *err);
+/* Remove everything below, and the directory itself if @itself. */
+void testbed_dir_remove(const char *dir, bool itself);
+
+/* testbed_qemu.c */
+int testbed_overlays_create(const struct testbed_config *config, int dirfd, struct err *err);
+int testbed_qemu_spawn(const struct testbed_config *config, const struct testbed_options *options,
+                       int dirfd, pid_t *ret_pid, int *ret_pidfd, struct err *err);
+
+/* Connect to a unix socket in the directory, waiting for it to appear. */
+int testbed_connect(int dirfd, const char *name, int pidfd, int64_t deadline, int *ret_fd,
+                    struct err *err);
+
+/* Add the end of QEMU's own log or of the console to @err. */
+void testbed_explain(const struct testbed *tb, struct err *err);
+
+#endif

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * QEMU's disks and command line. QEMU runs in the testbed's directory and names
+ * everything relative to it, so that neither commas and colons in a user's path
+ * nor the short limit of a unix socket's name matter.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "testbed/private.h"
+
+#define QEMU "qemu-system-x86_64"
+#define STATUS_DISK_SIZE "16M"
+
+#define XEN_CMDLINE                                                                                \
+    "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=512M,max:512M "             \
+    "spec-ctrl=no xpti=no pv-l1tf=no warmcache=1"
+#define DOM0_CMDLINE                                                                               \
+    "console=hvc0 root=/dev/vda rw init=/sbin/wcr-dom0-init xen_blkback.feature_persistent=0"
+
+static int link_file(int dirfd, const char *target, const char *name, struct err *err)
+{
+    char *real = realpath(target, NULL);
+    int r = 0;
+
+    if (!real)
+        return err_set(err, errno, "%s: %s", target, strerror(errno));
+    if (unlinkat(dirfd, name, 0) && errno != ENOENT)
+        r = err_set(err, errno, "%s: %s", name, strerror(errno));
+    else if (symlinkat(real, dirfd, name))
+        r = err_set(err, errno, "cannot link %s to %s: %s", name, real, strerror(errno));
+    free(real);
+    return r;
+}
+
+/* In the child: no signals of ours, in the directory, output to @log. */
+static void child_prepare(int dirfd, const char *log)
+{
+    sigset_t none;
+    int fd;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int s = 1; s < NSIG; s++)
+        signal(s, SIG_DFL);
+    setsid();
+    if (fchdir(dirfd))
+        _exit(127);
+    fd = open("/dev/null", O_RDONLY);
+    if (fd >= 0)
+        dup2(fd, 0);
+    fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (fd >= 0) {
+        dup2(fd, 1);
+        dup2(fd, 2);
+    }
+}
+
+/* The first line of a log in the directory, for a message. */
+static void first_line(int dirfd, const char *name, char *ret, size_t size)
+{
+    int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, ret, size - 1);
+
+    ret[n > 0 ? n : 0] = '\0';
+    ret[strcspn(ret, "\n")] = '\0';
+    if (fd >= 0)
+        close(fd);
+}
+
+static int run_qemu_img(int dirfd, const char *const argv[], struct err *err)
+{
+    char text[400];
+    int status;
+    pid_t pid;
+
+    unlinkat(dirfd, "qemu-img.log", 0);
+    pid = fork();
+    if (pid < 0)
+        return err_set(err, errno, "fork: %s", strerror(errno));
+    if (pid == 0) {
+        child_prepare(dirfd, "qemu-img.log");
+        execvp(argv[0], (char *const *)argv);
+        dprintf(2, "%s: %s\n", argv[0], strerror(errno));
+        _exit(127);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    first_line(dirfd, "qemu-img.log", text, sizeof(text));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        return err_set(err, ENOENT, "%s (install qemu-utils; 'wcr doctor' tells more)", text);
+    return err_set(err, EIO, "qemu-img failed: %s", text);
+}
+
+static const char *image_format(const char *path)
+{
+    char magic[4] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, magic, sizeof(magic));
+
+    if (fd >= 0)
+        close(fd);
+    return n == 4 && !memcmp(magic, "QFI\xfb", 4) ? "qcow2" : "raw";
+}
+
+static int overlay(int dirfd, const char *image, const char *base, const char *name,
+                   struct err *err)
+{
+    const char *argv[] = {"qemu-img", "create", "-q",  "-f", "qcow2", "-b",
+                          base,       "-F",     image_format(image), name, NULL};
+    int r;
+
+    r = link_file(dirfd, image, base, err);
+    return r ? r : run_qemu_img(dirfd, argv, err);
+}
+
+int testbed_overlays_create(const struct testbed_config *config, int dirfd, struct err *err)
+{
+    const char *status[] = {"qemu-img", "create", "-q",           "-f",
+                            "qcow2",    "status.qcow2", STATUS_DISK_SIZE, NULL};
+    int r;
+
+    r = overlay(dirfd, config->dom0_image, "dom0.base", "dom0.qcow2", err);
+    if (!r)
+        r = overlay(dirfd, config->data_image, "data.base", "data.qcow2", err);
+    if (!r)
+        r = run_qemu_img(dirfd, status, err);
+    return r;
+}
+
+struct args {
+    char *v[96];
+    unsigned n;
+    bool failed;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct args *a, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (a->n + 1 >= sizeof(a->v) / sizeof(a->v[0])) {
+        a->failed = true;
+        return;
+    }
+    va_start(ap, fmt);
+    if (vasprintf(&a->v[a->n], fmt, ap) < 0) {
+        a->v[a->n] = NULL;
+        a->failed = true;
+    } else {
+        a->n++;
+    }
+    va_end(ap);
+}
+
+static void args_free(struct args *a)
+{
+    for (unsigned i = 0; i < a->n; i++)
+        free(a->v[i]);
+}
+
+/* In the argument of -initrd a comma separates modules; doubled, it is a comma. */
+static char *double_commas(const char *s)
+{
+    char *ret = malloc(2 * strlen(s) + 1), *p = ret;
+
+    if (!ret)
+        return NULL;
+    for (; *s; s++) {
+        *p++ = *s;
+        if (*s == ',')
+            *p++ = ',';
+    }
+    *p = '\0';
+    return ret;
+}
+
+static void add_drive(struct args *a, const char *name, const char *options)
+{
+    add(a, "-drive");
+    add(a, "file=%s,if=none,id=%s,%s", name, strtok(strdupa(name), "."), options);
+    add(a, "-device");
+    add(a, "virtio-blk-pci,drive=%s", strtok(strdupa(name), "."));
+}
+
+static void add_port(struct args *a, const char *id, const char *socket, unsigned nr)
+{
+    add(a, "-chardev");
+    add(a, "socket,id=%s,path=%s,server=on,wait=off", id, socket);
+    add(a, "-device");
+    add(a, "virtserialport,bus=serial.0,nr=%u,chardev=%s,name=wcr.%s", nr, id, id);
+}
+
+static void build_args(struct args *a, const struct testbed_config *config,
+                       const struct testbed_options *o, const char *dom0_append)
+{
+    static const char *const fixed[] = {
+        QEMU,       "-M",       "pc",   "-cpu",     "Westmere", "-accel",     "tcg,thread=single",
+        "-smp",     "1",        "-rtc", "base=2026-01-01T00:00:00,clock=vm",  "-display",
+        "none",     "-nodefaults", "-no-user-config", "-no-reboot", "-kernel", "xen.base",
+    };
+
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        add(a, "%s", fixed[i]);
+    add(a, "-m");
+    add(a, "%u", o->memory_mb ? o->memory_mb : TESTBED_MEMORY_MB);
+    if (!o->real_time) {
+        add(a, "-icount");
+        add(a, "shift=1,sleep=off");
+    }
+    add(a, "-append");
+    add(a, "%s%s%s", XEN_CMDLINE, o->xen_append ? " " : "", o->xen_append ? o->xen_append : "");
+    add(a, "-initrd");
+    add(a, "kernel.base %s%s%s", DOM0_CMDLINE, *dom0_append ? " " : "", dom0_append);
+    /* Nothing here is meant to survive a power failure: no flushes. */
+    add_drive(a, "dom0.qcow2", "format=qcow2,cache=unsafe");
+    add_drive(a, "data.qcow2", "format=qcow2,cache=unsafe");
+    add_drive(a, "status.qcow2", "format=qcow2,cache=unsafe");
+    add(a, "-drive");
+    add(a, "file=tools.base,if=none,id=tools,format=%s,readonly=on",
+        image_format(config->tools_image));
+    add(a, "-device");
+    add(a, "virtio-blk-pci,drive=tools");
+    add(a, "-serial");
+    add(a, "file:%s", FILE_CONSOLE);
+    add(a, "-qmp");
+    add(a, "unix:%s,server=on,wait=off", SOCKET_QMP);
+    add(a, "-device");
+    add(a, "virtio-serial-pci,id=serial");
+    add_port(a, "shell", SOCKET_SHELL, 1);
+    add_port(a, "agent", SOCKET_AGENT, 2);
+    if (o->loadvm) {
+        add(a, "-loadvm");
+        add(a, "%s", o->loadvm);
+    }
+}
+
+/* For people: how this QEMU was started. */
+static void write_command(int dirfd, const struct args *a)
+{
+    int fd = openat(dirfd, FILE_COMMAND, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return;
+    for (unsigned i = 0; i < a->n; i++)
+        dprintf(fd, strpbrk(a->v[i], " *") ? "%s'%s'" : "%s%s", i ? " " : "", a->v[i]);
+    dprintf(fd, "\n");
+    close(fd);
+}
+
+static void write_pid(int dirfd, pid_t pid)
+{
+    int fd = openat(dirfd, FILE_PID, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return;
+    dprintf(fd, "%d\n", (int)pid);
+    close(fd);
+}
+
+static void exec_qemu(const struct args *a, const struct testbed_options *options, int dirfd,
+                      pid_t parent)
+{
+    if (!options->detached) {
+        /* The parent may have died before this took effect. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(127);
+    }
+    child_prepare(dirfd, FILE_QEMU_LOG);
+    /* The lock on the directory goes with it. */
+    fcntl(dirfd, F_SETFD, 0);
+    execvp(a->v[0], a->v);
+    dprintf(2, "%s: %s (install qemu-system-x86; 'wcr doctor' tells more)\n", a->v[0],
+            strerror(errno));
+    _exit(127);
+}
+
+int testbed_qemu_spawn(const struct testbed_config *config, const struct testbed_options *options,
+                       int dirfd, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+    char *append = double_commas(options->dom0_append ? options->dom0_append : "");
+    pid_t parent = getpid(), pid;
+    struct args a = {.n = 0};
+    int r;
+
+    if (!append)
+        return err_set(err, ENOMEM, "out of memory");
+    r = link_file(dirfd, config->xen, "xen.base", err);
+    if (!r)
+        r = link_file(dirfd, config->kernel, "kernel.base", err);
+    if (!r)
+        r = link_file(dirfd, config->tools_image, "tools.base", err);
+    if (r)
+        goto out;
+    build_args(&a, config, options, append);
+    if (a.failed) {
+        r = err_set(err, ENOMEM, "out of memory");
+        goto out;
+    }
+    write_command(dirfd, &a);
+    pid = fork();
+    if (pid < 0) {
+        r = err_set(err, errno, "fork: %s", strerror(errno));
+        goto out;
+    }
+    if (pid == 0)
+        exec_qemu(&a, options, dirfd, parent);
+    *ret_pid = pid;
+    *ret_pidfd = pidfd_open(pid, 0);
+    if (*ret_pidfd < 0) {
+        r = err_set(err, errno, "pidfd_open: %s", strerror(errno));
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        goto out;
+    }
+    write_pid(dirfd, pid);
+out:
+    args_free(&a);
+    free(append);
+    return r;
+}
