@@ -56,6 +56,9 @@ struct executor_ops {
 extern const struct executor_ops testbed_executor;
 extern const struct executor_ops xen_executor;
 
+/* The agent's guest_start request for this campaign; NULL: out of memory. */
+json_t *executor_guest_start(const struct spec *spec);
+
 /* NULL when there is none of that name. */
 const struct executor_ops *executor_find(const char *name);
 

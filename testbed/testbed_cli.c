@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* wcr testbed: a testbed for people, detached, in a state directory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "testbed/private.h"
+
+#define ESCAPE 0x1d     /* Ctrl-] */
+#define MARK "WCR-SHELL-STATUS"
+
+struct cli {
+    char *dir;
+    const char *env, *command, *xen_append, *dom0_append;
+    unsigned memory_mb;
+    bool deterministic, follow;
+};
+
+static void usage(FILE *f)
+{
+    fputs("usage: wcr testbed up [--memory MB] [--deterministic] [--xen-args WORDS]\n"
+          "                      [--dom0-args WORDS] [--testbed FILE]\n"
+          "       wcr testbed shell [-c COMMAND]\n"
+          "       wcr testbed console [--follow]\n"
+          "       wcr testbed status\n"
+          "       wcr testbed down\n\n"
+          "A testbed to look around in: Xen with domain 0 and its agent in QEMU, left\n"
+          "running in the background. Campaigns do not use it; they start their own.\n\n"
+          "  up        start it and wait until the agent answers\n"
+          "  shell     a root shell in domain 0 (leave with Ctrl-]), or one command\n"
+          "  console   what Xen and domain 0 printed\n"
+          "  status    whether it runs, and what it uses\n"
+          "  down      stop it and remove its directory\n\n"
+          "Options:\n"
+          "  --dir DIR          its directory (default ~/.local/state/wcr/testbed)\n"
+          "  --testbed FILE     what 'make testbed' built (default $WCR_TESTBED, else\n"
+          "                     build/testbed.env)\n"
+          "  --deterministic    the clock of campaigns, which skips idle time and keeps\n"
+          "                     one processor busy\n"
+          "  --memory MB        memory of the whole machine (default 1536)\n"
+          "  --xen-args, --dom0-args WORDS   added to the command lines\n"
+          "  -c, --command COMMAND   run it in domain 0; its status is the exit status\n"
+          "  -f, --follow       go on as it grows\n",
+          f);
+}
+
+static int complain(const struct err *err)
+{
+    fprintf(stderr, "wcr testbed: %s\n", err->msg);
+    return WCR_EXIT_ERROR;
+}
+
+static char *default_dir(void)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    char *dir = NULL;
+
+    if (state && *state)
+        return asprintf(&dir, "%s/wcr/testbed", state) < 0 ? NULL : dir;
+    return asprintf(&dir, "%s/.local/state/wcr/testbed", home ? home : "/root") < 0 ? NULL : dir;
+}
+
+static int make_dirs(const char *path, struct err *err)
+{
+    char *p = strdupa(path);
+
+    for (char *s = p + 1;; s++) {
+        char c = *s;
+
+        if (c && c != '/')
+            continue;
+        *s = '\0';
+        if (mkdir(p, 0700) && errno != EEXIST)
+            return err_set(err, errno, "cannot make %s: %s", p, strerror(errno));
+        *s = c;
+        if (!c)
+            return 0;
+    }
+}
+
+static int cmd_up(const struct cli *cli)
+{
+    struct testbed_options options = {
+        .dir = cli->dir,
+        .memory_mb = cli->memory_mb,
+        .detached = true,
+        .real_time = !cli->deterministic,
+        .xen_append = cli->xen_append,
+        .dom0_append = cli->dom0_append,
+    };
+    struct testbed_config config;
+    struct testbed *tb = NULL;
+    int64_t start = wall_ms();
+    struct err err = {0};
+    int r;
+
+    r = testbed_config_load(cli->env, &config, &err);
+    if (r)
+        return complain(&err);
+    r = make_dirs(cli->dir, &err);
+    if (!r && (r = testbed_start(&config, &options, &tb, &err)) == 0)
+        r = testbed_wait_agent(tb, 180000, NULL, &err);
+    if (!r)
+        r = testbed_resume(tb, &err);
+    testbed_config_done(&config);
+    if (r) {
+        testbed_stop(tb);
+        return complain(&err);
+    }
+    printf("up after %.1f s, process %d, in %s\n", (double)(wall_ms() - start) / 1000,
+           testbed_pid(tb), cli->dir);
+    testbed_detach(tb);
+    return WCR_EXIT_OK;
+}
+
+static struct termios saved_terminal;
+
+static void restore_terminal(void)
+{
+    tcsetattr(STDIN_FILENO, TCSANOW, &saved_terminal);
+}
+
+/* Copy both ways until Ctrl-], the end of input, or QEMU's end. */
+static int converse(int fd)
+{
+    struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    char buf[4096];
+    ssize_t n;
+
+    for (;;) {
+        if (poll(p, 2, -1) < 0 && errno != EINTR)
+            return -errno;
+        if (p[1].revents) {
+            n = read(fd, buf, sizeof(buf));
+            if (n <= 0)
+                return -EPIPE;
+            if (write(STDOUT_FILENO, buf, (size_t)n) < 0)
+                return -errno;
+        }
+        if (p[0].revents) {
+            n = read(STDIN_FILENO, buf, sizeof(buf));
+            if (n <= 0 || memchr(buf, ESCAPE, (size_t)n))
+                return 0;
+            if (write(fd, buf, (size_t)n) < 0)
+                return -errno;
+        }
+    }
+}
+
+static int interactive(int fd)
+{
+    bool terminal = isatty(STDIN_FILENO);
+    int r;
+
+    if (terminal) {
+        struct termios raw;
+
+        tcgetattr(STDIN_FILENO, &saved_terminal);
+        raw = saved_terminal;
+        cfmakeraw(&raw);
+        raw.c_oflag |= OPOST | ONLCR;
+        /* The port is no terminal: nobody else echoes or ends lines. */
+        raw.c_lflag |= ECHO | ICANON;
+        raw.c_iflag |= ICRNL;
+        raw.c_cc[VEOL] = ESCAPE;
+        atexit(restore_terminal);
+        tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+        fputs("Root shell in domain 0. Ctrl-] leaves it.\n", stderr);
+        if (write(fd, "\n", 1) != 1)
+            return -EPIPE;
+    }
+    r = converse(fd);
+    if (terminal)
+        fputc('\n', stderr);
+    return r;
+}
+
+/* Everything between the two marks of the shell's answer goes to standard output. */
+static int one_command(int fd, const char *command, int *ret_status)
+{
+    static char buf[1 << 20];
+    char *begin, *end;
+    size_t len = 0;
+    ssize_t n;
+
+    /* Written so that an echo of the line does not contain the marks. */
+    dprintf(fd, "echo; echo %s''-BEGIN; ( %s\n); echo; echo %s''-END $?\n", MARK, command, MARK);
+    for (;;) {
+        n = read(fd, buf + len, sizeof(buf) - 1 - len);
+        if (n <= 0)
+            return -EPIPE;
+        len += (size_t)n;
+        buf[len] = '\0';
+        begin = strstr(buf, MARK "-BEGIN");
+        end = begin ? strstr(begin, "\n" MARK "-END ") : NULL;
+        if (end && strchr(end + 1, '\n'))
+            break;
+        if (len == sizeof(buf) - 1)
+            return -E2BIG;
+    }
+    *ret_status = atoi(end + strlen("\n" MARK "-END "));
+    begin = strchr(begin, '\n');
+    /* One newline is ours. */
+    if (begin && begin < end)
+        fwrite(begin + 1, 1, (size_t)(end - begin), stdout);
+    return 0;
+}
+
+static int cmd_shell(const struct cli *cli)
+{
+    struct err err = {0};
+    int dirfd, fd, r, status = 0;
+
+    dirfd = open(cli->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dirfd < 0) {
+        fprintf(stderr, "wcr testbed: no testbed in %s: 'wcr testbed up' starts one\n", cli->dir);
+        return WCR_EXIT_ERROR;
+    }
+    r = testbed_connect(dirfd, SOCKET_SHELL, -1, 0, &fd, &err);
+    close(dirfd);
+    if (r) {
+        fprintf(stderr, "wcr testbed: the testbed in %s is not running\n", cli->dir);
+        return WCR_EXIT_ERROR;
+    }
+    r = cli->command ? one_command(fd, cli->command, &status) : interactive(fd);
+    close(fd);
+    if (r) {
+        fprintf(stderr, "wcr testbed: the shell is gone: %s\n", strerror(-r));
+        return WCR_EXIT_ERROR;
+    }
+    return status;
+}
+
+static int cmd_console(const struct cli *cli)
+{
+    char *path, buf[65536];
+    size_t n;
+    FILE *f;
+
+    if (asprintf(&path, "%s/%s", cli->dir, FILE_CONSOLE) < 0)
+        return WCR_EXIT_ERROR;
+    f = fopen(path, "re");
+    if (!f) {
+        fprintf(stderr, "wcr testbed: %s: %s\n", path, strerror(errno));
+        free(path);
+        return WCR_EXIT_ERROR;
+    }
+    free(path);
+    for (;;) {
+        while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
+            if (fwrite(buf, 1, n, stdout) != n)
+                break;
+        if (!cli->follow || ferror(stdout) || fflush(stdout))
+            break;
+        clearerr(f);
+        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    }
+    fclose(f);
+    return WCR_EXIT_OK;
+}
+
+/* The lock is held by QEMU alone: if it is free, nothing runs there. */
+static pid_t running_pid(const char *dir)
+{
+    char *path, text[32] = "";
+    pid_t pid = 0;
+    FILE *f;
+    int fd;
+
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    if (!flock(fd, LOCK_EX | LOCK_NB)) {
+        close(fd);
+        return 0;
+    }
+    close(fd);
+    if (asprintf(&path, "%s/%s", dir, FILE_PID) < 0)
+        return 0;
+    f = fopen(path, "re");
+    free(path);
+    if (!f)
+        return 0;
+    if (fgets(text, sizeof(text), f))
+        pid = atoi(text);
+    fclose(f);
+    return pid;
+}
+
+static int cmd_down(const struct cli *cli)
+{
+    pid_t pid = running_pid(cli->dir);
+    int pidfd;
+
+    if (pid > 0) {
+        struct pollfd p = {.events = POLLIN};
+
+        pidfd = pidfd_open(pid, 0);
+        if (pidfd < 0 || pidfd_send_signal(pidfd, SIGKILL, NULL, 0)) {
+            fprintf(stderr, "wcr testbed: cannot stop process %d: %s\n", (int)pid, strerror(errno));
+            return WCR_EXIT_ERROR;
+        }
+        p.fd = pidfd;
+        poll(&p, 1, 10000);
+        close(pidfd);
+    } else if (access(cli->dir, F_OK)) {
+        printf("nothing runs in %s\n", cli->dir);
+        return WCR_EXIT_OK;
+    }
+    testbed_dir_remove(cli->dir, true);
+    puts(pid > 0 ? "stopped" : "was not running; removed what it left");
+    return WCR_EXIT_OK;
+}
+
+static int cmd_status(const struct cli *cli)
+{
+    pid_t pid = running_pid(cli->dir);
+    struct testbed *tb;
+    struct err err = {0};
+
+    if (pid <= 0) {
+        printf("not running (%s)\n", cli->dir);
+        return WCR_EXIT_FAIL;
+    }
+    if (testbed_attach(cli->dir, &tb, &err))
+        return complain(&err);
+    printf("running: process %d, QEMU %s, disks %llu MiB, in %s\n", (int)pid,
+           testbed_qemu_version(tb), (unsigned long long)(testbed_disk_bytes(tb) >> 20), cli->dir);
+    testbed_detach(tb);
+    return WCR_EXIT_OK;
+}
+
+enum { OPT_DIR = 256, OPT_TESTBED, OPT_MEMORY, OPT_DETERMINISTIC, OPT_XEN, OPT_DOM0 };
+
+static int parse(struct cli *cli, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'},
+        {"dir", required_argument, NULL, OPT_DIR},
+        {"testbed", required_argument, NULL, OPT_TESTBED},
+        {"memory", required_argument, NULL, OPT_MEMORY},
+        {"deterministic", no_argument, NULL, OPT_DETERMINISTIC},
+        {"xen-args", required_argument, NULL, OPT_XEN},
+        {"dom0-args", required_argument, NULL, OPT_DOM0},
+        {"command", required_argument, NULL, 'c'},
+        {"follow", no_argument, NULL, 'f'},
+        {NULL, 0, NULL, 0},
+    };
+    char *end;
+    int c;
+
+    while ((c = getopt_long(argc, argv, "hc:f", options, NULL)) >= 0) {
+        switch (c) {
+        case 'h':
+            usage(stdout);
+            return WCR_EXIT_OK;
+        case OPT_DIR:
+            free(cli->dir);
+            cli->dir = strdup(optarg);
+            break;
+        case OPT_TESTBED:
+            cli->env = optarg;
+            break;
+        case OPT_MEMORY:
+            cli->memory_mb = (unsigned)strtoul(optarg, &end, 10);
+            if (*end || cli->memory_mb < 1024 || cli->memory_mb > 65536) {
+                fputs("wcr testbed: --memory: expected 1024 to 65536\n", stderr);
+                return WCR_EXIT_ERROR;
+            }
+            break;
+        case OPT_DETERMINISTIC:
+            cli->deterministic = true;
+            break;
+        case OPT_XEN:
+            cli->xen_append = optarg;
+            break;
+        case OPT_DOM0:
+            cli->dom0_append = optarg;
+            break;
+        case 'c':
+            cli->command = optarg;
+            break;
+        case 'f':
+            cli->follow = true;
+            break;
+        default:
+            return WCR_EXIT_ERROR;
+        }
+    }
+    return -1;
+}
+
+int cmd_testbed(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const struct cli *cli);
+    } verbs[] = {
+        {"up", cmd_up},         {"shell", cmd_shell}, {"console", cmd_console},
+        {"status", cmd_status}, {"down", cmd_down},
+    };
+    struct cli cli = {.dir = default_dir()};
+    int status = parse(&cli, argc, argv);
+
+    if (status >= 0)
+        goto out;
+    status = WCR_EXIT_ERROR;
+    if (optind + 1 != argc) {
+        usage(stderr);
+        goto out;
+    }
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (!strcmp(argv[optind], verbs[i].name)) {
+            status = verbs[i].run(&cli);
+            goto out;
+        }
+    }
+    fprintf(stderr, "wcr testbed: unknown verb '%s' (up, shell, console, status, down)\n",
+            argv[optind]);
+out:
+    free(cli.dir);
+    return status;
+}
