@@ -8,33 +8,40 @@
 #ifndef WCR_CAMPAIGNS_RUNNER_H
 #define WCR_CAMPAIGNS_RUNNER_H
 
+#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #include "campaigns/executor.h"
+#include "campaigns/planner.h"
+#include "campaigns/progress.h"
 #include "campaigns/spec.h"
+#include "campaigns/store.h"
 
 struct runner_options {
-    const char *db_path;
-    const char *vmlinux;        /* for text plans; NULL: the testbed's */
     const struct executor_ops *executor;
     struct executor_params params;
+    struct store store;
+    struct planner planner;
     unsigned jobs;
-    unsigned limit;             /* stop after so many trials; 0: none */
-    bool json;                  /* events as JSON lines instead of progress */
-    FILE *out;                  /* progress and events */
-    volatile int *interrupted;  /* set by a signal handler: finish nothing, leave cleanly */
+    enum progress_style style;
+    FILE *out;                          /* progress and events */
+    const volatile sig_atomic_t *stop;  /* set by a signal handler: leave at once, cleanly */
 };
 
 struct runner_result {
-    unsigned planned, skipped, done, errors, retried, redrawn;
-    double wall_s;
+    unsigned planned;       /* trials of the campaign */
+    unsigned skipped;       /* that were done before */
+    unsigned done, errors;
+    unsigned retried;       /* experiment errors that led to another attempt */
+    unsigned redrawn;       /* plans that were not activated and drawn again */
+    unsigned golden_bad;    /* fault-free trials that crashed or reused a wrong page */
+    double wall_s;          /* since the first worker was ready */
 };
 
 /*
- * 0 when every trial is done or recorded as error; -EINTR when interrupted; others
- * when the campaign could not go on.
+ * 0 when every trial is done or recorded as error; -EINTR when stopped; others when
+ * the campaign cannot go on (no machine could be started, the database fails).
  */
 int runner_run(const struct spec *spec, const struct runner_options *options,
                struct runner_result *ret, struct err *err);

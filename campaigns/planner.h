@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Plans for trials, as the JSON that the agent and the database get. */
+#ifndef WCR_CAMPAIGNS_PLANNER_H
+#define WCR_CAMPAIGNS_PLANNER_H
+
+#include <jansson.h>
+
+#include "campaigns/spec.h"
+#include "lib/err.h"
+
+struct planner_ops {
+    /* The plan of (class, seed, index): the same every time. */
+    int (*draw)(void *ctx, const struct spec *spec, const struct spec_class *c, uint64_t seed,
+                unsigned index, json_t **ret, struct err *err);
+};
+
+struct planner {
+    const struct planner_ops *ops;
+    void *ctx;
+};
+
+/* Plans of the injector, against this kernel; it is opened when a class first needs it. */
+int planner_open(const char *vmlinux, struct planner *ret, struct err *err);
+void planner_close(struct planner *planner);
+
+/* The delay before the injection: uniform in the spec's range, from (class, seed, index) alone. */
+unsigned planner_delay_ms(const struct spec *spec, const char *class_name, uint64_t seed,
+                          unsigned index);
+
+#endif
