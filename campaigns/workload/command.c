@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Commands from the console, one a line: "[@TAG] COMMAND ARGS". What a command says
+ * goes out as "wcr: [@TAG] | text" lines, and the last line is
+ * "wcr: [@TAG] COMMAND ... rc=N"; the tag is how the agent tells answers apart.
+ */
+#include "campaigns/workload/guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STAP_DIR "/lib/wcr/stap"
+#define POKE_FILE "/sys/kernel/debug/xen_wcr/poke"
+#define CHILD_LIMIT_NS UINT64_C(60000000000)
+#define ARGS_MAX 32
+
+struct command {
+    const char *name;
+    int (*run)(struct guest *g, int argc, char **argv);
+};
+
+static char tag_text[32];
+
+static void say(const char *text)
+{
+    printf("wcr: %s| %s\n", tag_text, text);
+}
+
+static int file_write(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    ssize_t n;
+    int r = 0;
+
+    if (fd < 0)
+        return -errno;
+    n = write(fd, text, strlen(text));
+    if (n < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
+/* A line, or all there is, up to 16 KiB. */
+static int cmd_cat(struct guest *g, int argc, char **argv)
+{
+    static char text[16384];
+    char *save = NULL;
+    size_t len = 0;
+    ssize_t n;
+    int fd;
+
+    (void)g;
+    if (argc != 2)
+        return -EINVAL;
+    fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    while (len < sizeof(text) - 1 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+        len += (size_t)n;
+    close(fd);
+    text[len] = '\0';
+    for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+        say(l);
+    return 0;
+}
+
+static int cmd_poke(struct guest *g, int argc, char **argv)
+{
+    char text[512] = "";
+
+    (void)g;
+    for (int i = 1; i < argc; i++) {
+        size_t len = strlen(text);
+
+        snprintf(text + len, sizeof(text) - len, "%s%s", i > 1 ? " " : "", argv[i]);
+    }
+    return file_write(POKE_FILE, text);
+}
+
+static int child_wait(struct guest *g, pid_t pid)
+{
+    uint64_t start = now_ns();
+    struct timespec nap = {0, 10000000};
+    int status;
+
+    for (;;) {
+        pid_t got = waitpid(pid, &status, WNOHANG);
+
+        if (got == pid)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        if (now_ns() - start > CHILD_LIMIT_NS) {
+            kill(pid, SIGKILL);
+            return -ETIMEDOUT;
+        }
+        nanosleep(&nap, NULL);
+        init_heartbeat(g);
+    }
+}
+
+/* stap CLASS NAME=VALUE...: load the module and leave it running. */
+static int cmd_stap(struct guest *g, int argc, char **argv)
+{
+    char path[256], *args[ARGS_MAX + 8];
+    int n = 0, r;
+    pid_t pid;
+
+    if (argc < 2 || strchr(argv[1], '/'))
+        return -EINVAL;
+    snprintf(path, sizeof(path), STAP_DIR "/%s.ko", argv[1]);
+    args[n++] = "staprun";
+    args[n++] = "-b1";
+    args[n++] = "-L";
+    args[n++] = path;
+    for (int i = 2; i < argc; i++)
+        args[n++] = argv[i];
+    args[n] = NULL;
+    pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid == 0) {
+        execvp(args[0], args);
+        _exit(127);
+    }
+    r = child_wait(g, pid);
+    printf("wcr: %sstap %s loaded rc=%d\n", tag_text, argv[1], r);
+    return r;
+}
+
+static int cmd_drop_caches(struct guest *g, int argc, char **argv)
+{
+    (void)g;
+    return file_write("/proc/sys/vm/drop_caches", argc > 1 ? argv[1] : "1");
+}
+
+static int cmd_sync(struct guest *g, int argc, char **argv)
+{
+    (void)g, (void)argc, (void)argv;
+    sync();
+    return 0;
+}
+
+/* Waits until every living worker stands between two operations. */
+static int cmd_quiesce(struct guest *g, int argc, char **argv)
+{
+    struct timespec nap = {0, 10000000};
+    uint64_t start = now_ns();
+    bool moving = true;
+
+    (void)argc, (void)argv;
+    g->quiesce = true;
+    while (moving && now_ns() - start < CHILD_LIMIT_NS / 6) {
+        moving = false;
+        for (unsigned i = 0; i < g->opt.workers; i++)
+            moving |= g->worker_pid[i] > 0 && status_worker_of(g, i)->state == WORKER_RUNS;
+        nanosleep(&nap, NULL);
+        init_heartbeat(g);
+    }
+    return moving ? -EBUSY : 0;
+}
+
+static int cmd_resume(struct guest *g, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    g->quiesce = false;
+    return 0;
+}
+
+/* Read a whole file by its number, for tests: the answer counts its bad blocks. */
+static int cmd_read(struct guest *g, int argc, char **argv)
+{
+    static _Alignas(CONTENT_BLOCK_SIZE) char block[CONTENT_BLOCK_SIZE];
+    unsigned file = argc > 1 ? (unsigned)atoi(argv[1]) : UINT_MAX, bad = 0, b = 0;
+    int fd;
+
+    if (file >= g->opt.files)
+        return -EINVAL;
+    fd = file_open(g, file, O_RDONLY, NULL);
+    if (fd < 0)
+        return fd;
+    for (; b < g->opt.blocks && read(fd, block, sizeof(block)) == (ssize_t)sizeof(block); b++) {
+        const struct status_block *s = status_block_of(g, file, b);
+        struct content_expect e = {g->opt.seed, file, b, s->issued, s->acked};
+
+        bad += content_judge(block, &e) != CONTENT_OK;
+    }
+    close(fd);
+    printf("wcr: %s| blocks=%u bad=%u\n", tag_text, b, bad);
+    return 0;
+}
+
+static int cmd_ping(struct guest *g, int argc, char **argv)
+{
+    (void)g, (void)argc, (void)argv;
+    return 0;
+}
+
+static const struct command commands[] = {
+    {"cat", cmd_cat},         {"drop_caches", cmd_drop_caches}, {"ping", cmd_ping},
+    {"poke", cmd_poke},       {"quiesce", cmd_quiesce},         {"read", cmd_read},
+    {"resume", cmd_resume},   {"stap", cmd_stap},               {"sync", cmd_sync},
+};
+
+void command_run(struct guest *g, char *line)
+{
+    char *argv[ARGS_MAX], *save = NULL;
+    int argc = 0, r = -ENOSYS;
+
+    tag_text[0] = '\0';
+    for (char *w = strtok_r(line, " \t\r\n", &save); w && argc < ARGS_MAX;
+         w = strtok_r(NULL, " \t\r\n", &save)) {
+        if (argc == 0 && w[0] == '@' && !tag_text[0])
+            snprintf(tag_text, sizeof(tag_text), "%.28s ", w);
+        else
+            argv[argc++] = w;
+    }
+    if (!argc)
+        return;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(commands[i].name, argv[0]) == 0)
+            r = commands[i].run(g, argc, argv);
+    if (strcmp(argv[0], "stap") != 0)
+        printf("wcr: %s%s rc=%d\n", tag_text, argv[0], r);
+}

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+GUEST_PROGS += init
+init_SRCS := $(addprefix campaigns/workload/,init.c command.c content.c files.c options.c \
+	reader.c status_io.c status_page.c worker.c)
