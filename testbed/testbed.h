@@ -30,7 +30,7 @@ struct testbed_config {
     const char *stap_dir;           /* NULL: not named */
 };
 
-/* The path in use: @option, else $WCR_TESTBED, else build/testbed.env. */
+/* The path in use: @option, else $WCR_TESTBED, else build/testbed.env here or beside the program. */
 const char *testbed_config_path(const char *option);
 
 /* Read it and check that every file named is there. @path NULL: testbed_config_path(NULL). */

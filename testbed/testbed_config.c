@@ -8,12 +8,28 @@
 
 const char *testbed_config_path(const char *option)
 {
-    const char *env;
+    static char beside[4096];
+    const char *env, *here = "build/testbed.env";
+    char *slash;
+    ssize_t n;
 
     if (option)
         return option;
     env = getenv("WCR_TESTBED");
-    return env && *env ? env : "build/testbed.env";
+    if (env && *env)
+        return env;
+    if (!access(here, F_OK))
+        return here;
+    /* The program is in build/ too. */
+    n = readlink("/proc/self/exe", beside, sizeof(beside) - sizeof("/testbed.env"));
+    if (n <= 0)
+        return here;
+    beside[n] = '\0';
+    slash = strrchr(beside, '/');
+    if (!slash)
+        return here;
+    strcpy(slash, "/testbed.env");
+    return access(beside, F_OK) ? here : beside;
 }
 
 int testbed_config_load(const char *path, struct testbed_config *ret, struct err *err)

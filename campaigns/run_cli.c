@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* wcr run */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "analysis/compare.h"
+#include "campaigns/runner.h"
+#include "cli/commands.h"
+#include "testbed/testbed.h"
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    stop = 1;
+}
+
+static void usage(FILE *f)
+{
+    fputs("usage: wcr run SPEC --db FILE [--jobs N] [--json] [--testbed FILE]\n"
+          "       wcr run SPEC --db FILE --executor xen [--connect URI] [--agent COMMAND]\n"
+          "       wcr run SPEC --check\n\n"
+          "Runs the campaign that the file SPEC describes (campaigns/specs/quick.yaml shows\n"
+          "every field) and records it in the database FILE. Stopped or killed at any\n"
+          "moment, it goes on where it was when it is started again.\n\n"
+          "  --db FILE          the database; made if it is not there\n"
+          "  --jobs N           machines at work at once (default 1); one for each processor\n"
+          "                     at most makes sense\n"
+          "  --json             one JSON object a line for each event, no progress\n"
+          "  --check            only check SPEC\n"
+          "  --executor NAME    testbed (default): QEMU; xen: a Xen host through an agent\n"
+          "  --testbed FILE     what 'make testbed' built (default $WCR_TESTBED, else\n"
+          "                     build/testbed.env)\n"
+          "  --connect URI      xen: libvirt's URI on the agent's side\n"
+          "  --agent COMMAND    xen: starts the agent (default 'wcr-agent --stdio'); for\n"
+          "                     example 'ssh root@host wcr-agent --stdio'\n"
+          "  --vmlinux FILE     the guest's kernel with symbols (default: the testbed's)\n\n"
+          "Exit status: 0 every trial is done; 1 done, but trials ended in experiment\n"
+          "errors or a fault-free run went wrong; 2 the campaign could not go on or was\n"
+          "stopped.\n",
+          f);
+}
+
+struct run_cli {
+    const char *spec, *db, *vmlinux, *executor;
+    struct executor_params params;
+    unsigned jobs;
+    bool json, check;
+};
+
+enum { OPT_DB = 256, OPT_JSON, OPT_CHECK, OPT_EXECUTOR, OPT_TESTBED, OPT_CONNECT, OPT_AGENT,
+       OPT_VMLINUX };
+
+static int parse(struct run_cli *cli, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"db", required_argument, NULL, OPT_DB},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"check", no_argument, NULL, OPT_CHECK},
+        {"executor", required_argument, NULL, OPT_EXECUTOR},
+        {"testbed", required_argument, NULL, OPT_TESTBED},
+        {"connect", required_argument, NULL, OPT_CONNECT},
+        {"agent", required_argument, NULL, OPT_AGENT},
+        {"vmlinux", required_argument, NULL, OPT_VMLINUX},
+        {NULL, 0, NULL, 0},
+    };
+    char *end;
+    int c;
+
+    while ((c = getopt_long(argc, argv, "hj:", options, NULL)) >= 0) {
+        switch (c) {
+        case 'h':
+            usage(stdout);
+            return WCR_EXIT_OK;
+        case 'j':
+            cli->jobs = (unsigned)strtoul(optarg, &end, 10);
+            if (*end || cli->jobs < 1 || cli->jobs > 256) {
+                fputs("wcr run: --jobs: expected 1 to 256\n", stderr);
+                return WCR_EXIT_ERROR;
+            }
+            break;
+        case OPT_DB:
+            cli->db = optarg;
+            break;
+        case OPT_JSON:
+            cli->json = true;
+            break;
+        case OPT_CHECK:
+            cli->check = true;
+            break;
+        case OPT_EXECUTOR:
+            cli->executor = optarg;
+            break;
+        case OPT_TESTBED:
+            cli->params.testbed_env = optarg;
+            break;
+        case OPT_CONNECT:
+            cli->params.connect = optarg;
+            break;
+        case OPT_AGENT:
+            cli->params.agent = optarg;
+            break;
+        case OPT_VMLINUX:
+            cli->vmlinux = optarg;
+            break;
+        default:
+            return WCR_EXIT_ERROR;
+        }
+    }
+    if (optind + 1 != argc) {
+        usage(stderr);
+        return WCR_EXIT_ERROR;
+    }
+    cli->spec = argv[optind];
+    return -1;
+}
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "wcr run: %s\n", err->msg);
+    return WCR_EXIT_ERROR;
+}
+
+/* The kernel that text plans are drawn from; none is needed if no class asks for it. */
+static char *find_vmlinux(const struct run_cli *cli)
+{
+    struct testbed_config config;
+    char *ret;
+
+    if (cli->vmlinux)
+        return strdup(cli->vmlinux);
+    if (testbed_config_load(cli->params.testbed_env, &config, NULL))
+        return NULL;
+    ret = strdup(config.vmlinux);
+    testbed_config_done(&config);
+    return ret;
+}
+
+static void summary(const struct run_cli *cli, const struct spec *spec,
+                    const struct runner_result *r)
+{
+    double rate = r->wall_s > 0 ? r->done * 3600 / r->wall_s : 0;
+    struct err err = {0};
+
+    if (cli->json) {
+        printf("{\"event\":\"end\",\"planned\":%u,\"skipped\":%u,\"done\":%u,\"errors\":%u,"
+               "\"retried\":%u,\"redrawn\":%u,\"golden_bad\":%u,\"wall_s\":%.1f,"
+               "\"trials_per_hour\":%.0f}\n",
+               r->planned, r->skipped, r->done, r->errors, r->retried, r->redrawn, r->golden_bad,
+               r->wall_s, rate);
+        return;
+    }
+    printf("%u trials done", r->done);
+    if (r->skipped)
+        printf(", %u before", r->skipped);
+    printf(", %u errors, %u retried, %u plans not activated", r->errors, r->retried, r->redrawn);
+    if (r->done)
+        printf("; %.0f s, %.0f trials per hour", r->wall_s, rate);
+    printf("\n");
+    if (r->golden_bad)
+        printf("%u fault-free trials crashed or reused wrong pages: do not trust this campaign\n",
+               r->golden_bad);
+    printf("\n");
+    fflush(stdout);
+    if (compare_print(cli->db, spec->name, COMPARE_TABLE, stdout, &err))
+        fprintf(stderr, "wcr run: %s\n", err.msg);
+}
+
+static int run_campaign(const struct run_cli *cli, const struct spec *spec,
+                        const struct executor_ops *ops)
+{
+    struct runner_options o = {
+        .executor = ops,
+        .params = cli->params,
+        .jobs = cli->jobs,
+        .out = stdout,
+        .stop = &stop,
+    };
+    char *vmlinux = find_vmlinux(cli);
+    struct runner_result result;
+    struct err err = {0};
+    int r;
+
+    o.style = cli->json ? PROGRESS_JSON
+              : isatty(STDOUT_FILENO) ? PROGRESS_TERMINAL
+                                      : PROGRESS_PLAIN;
+    r = planner_open(vmlinux, &o.planner, &err);
+    free(vmlinux);
+    if (r)
+        return fail(&err);
+    r = store_open(cli->db, spec, ops->name, &o.store, &err);
+    if (r) {
+        planner_close(&o.planner);
+        return fail(&err);
+    }
+    testbed_clean_leftovers();
+    r = runner_run(spec, &o, &result, &err);
+    /* Workers that had to be killed left theirs. */
+    testbed_clean_leftovers();
+    store_close(&o.store);
+    planner_close(&o.planner);
+    if (r) {
+        fail(&err);
+        if (r == -EINTR)
+            fprintf(stderr, "wcr run: %u trials are left; the same command goes on\n",
+                    result.planned - result.skipped - result.done);
+        return WCR_EXIT_ERROR;
+    }
+    summary(cli, spec, &result);
+    return result.errors || result.golden_bad ? WCR_EXIT_FAIL : WCR_EXIT_OK;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct run_cli cli = {.executor = "testbed", .jobs = 1};
+    struct sigaction action = {.sa_handler = on_signal};
+    const struct executor_ops *ops;
+    struct err err = {0};
+    struct spec spec;
+    int status = parse(&cli, argc, argv);
+
+    if (status >= 0)
+        return status;
+    ops = executor_find(cli.executor);
+    if (!ops) {
+        fprintf(stderr, "wcr run: unknown executor '%s' (known: testbed, xen)\n", cli.executor);
+        return WCR_EXIT_ERROR;
+    }
+    if (!cli.check && !cli.db) {
+        fputs("wcr run: --db FILE is missing: where should the results go?\n", stderr);
+        return WCR_EXIT_ERROR;
+    }
+    if (spec_load(cli.spec, &spec, &err))
+        return fail(&err);
+    if (cli.check) {
+        printf("%s: %u trials\n", cli.spec, spec_trials(&spec));
+        spec_done(&spec);
+        return WCR_EXIT_OK;
+    }
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    status = run_campaign(&cli, &spec, ops);
+    spec_done(&spec);
+    return status;
+}

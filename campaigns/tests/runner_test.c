@@ -1,0 +1,577 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Catches: a trial lost, doubled or recorded under the wrong plan when executors fail,
+ * workers die, plans are not activated, or a campaign is stopped and started again.
+ *
+ * The executor is scripted: it answers as a healthy agent would, except where the
+ * script of the test, which lives in memory shared with the workers, says otherwise.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "campaigns/runner.h"
+
+/* ---- the scripted executor ---- */
+
+#define FAULTS 8
+
+struct fault {
+    const char *cmd;        /* "warm", "save", "crash", or a command of the protocol */
+    unsigned at;            /* the n-th time, from 1 */
+    enum { FAIL, DIE, NOT_ACTIVATED, REFUSED, NO_BOOT } what;
+};
+
+struct script {
+    struct fault faults[FAULTS];
+    unsigned counts[16];
+    unsigned opened, closed, injections;
+    bool snapshots;
+};
+
+static struct script *script;
+static const char *const commands[] = {"warm",   "save",   "crash", "golden", "inject",
+                                       "verify", "reboot", "hello", "open"};
+
+static const struct fault *happens(const char *cmd)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (!strcmp(commands[i], cmd))
+            n = __atomic_add_fetch(&script->counts[i], 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < FAULTS; i++)
+        if (script->faults[i].cmd && !strcmp(script->faults[i].cmd, cmd) &&
+            (script->faults[i].at == n || !script->faults[i].at)) {
+            if (script->faults[i].what == DIE)
+                raise(SIGKILL);
+            return &script->faults[i];
+        }
+    return NULL;
+}
+
+static int fake_open(const struct executor_params *params, const struct spec *spec, void **ret,
+                     struct err *err)
+{
+    (void)params;
+    (void)spec;
+    *ret = script;
+    __atomic_add_fetch(&script->opened, 1, __ATOMIC_SEQ_CST);
+    return happens("open") ? err_set(err, ENOENT, "no machine here") : 0;
+}
+
+static void fake_close(void *ctx)
+{
+    (void)ctx;
+    __atomic_add_fetch(&script->closed, 1, __ATOMIC_SEQ_CST);
+}
+
+static int fake_restore(void *ctx, enum executor_point point, bool *ret_cold, struct err *err)
+{
+    (void)ctx;
+    *ret_cold = false;
+    return happens(point == POINT_WARM ? "warm" : "crash") ? err_set(err, EIO, "restore broke") : 0;
+}
+
+static int fake_save(void *ctx, enum executor_point point, struct err *err)
+{
+    (void)ctx;
+    (void)point;
+    return happens("save") ? err_set(err, ENOSPC, "save broke") : 0;
+}
+
+static int fake_call(void *ctx, json_t *request, int64_t timeout_ms, json_t **ret, struct err *err)
+{
+    const char *cmd = json_string_value(json_object_get(request, "cmd"));
+    const struct fault *f = happens(cmd);
+
+    (void)ctx;
+    (void)timeout_ms;
+    if (f && f->what == FAIL)
+        return err_set(err, EREMOTEIO, "agent, '%s': it broke", cmd);
+    if (f && f->what == REFUSED)
+        return err_set(err, ESTALE, "agent, '%s': site differs", cmd);
+    if (!strcmp(cmd, "golden"))
+        *ret = json_pack("{s:b, s:s}", "ok", 1, "outcome", "no_crash");
+    else if (!strcmp(cmd, "inject"))
+        *ret = json_pack("{s:b, s:s, s:b}", "ok", 1, "outcome", "kernel_crash", "activated",
+                         !f || f->what != NOT_ACTIVATED);
+    else if (!strcmp(cmd, "reboot"))
+        *ret = json_pack("{s:b, s:b}", "ok", 1, "booted", !f || f->what != NO_BOOT);
+    else
+        *ret = json_pack("{s:b, s:i, s:i}", "ok", 1, "pages_reusable", 10, "pages_reused", 9);
+    return 0;
+}
+
+static json_t *fake_describe(void *ctx)
+{
+    (void)ctx;
+    return json_pack("{s:s}", "xen", "fake");
+}
+
+static char *fake_console(void *ctx, unsigned lines)
+{
+    (void)ctx;
+    (void)lines;
+    return strdup("last words \xff");
+}
+
+static struct executor_ops fake_executor = {
+    .name = "fake",
+    .snapshots = true,
+    .open = fake_open,
+    .close = fake_close,
+    .restore = fake_restore,
+    .save = fake_save,
+    .call = fake_call,
+    .describe = fake_describe,
+    .console = fake_console,
+};
+
+/* ---- plans and results in memory ---- */
+
+static int fake_draw(void *ctx, const struct spec *spec, const struct spec_class *c, uint64_t seed,
+                     unsigned index, json_t **ret, struct err *err)
+{
+    (void)ctx;
+    (void)spec;
+    if (!strcmp(c->target, "func:nowhere"))
+        return err_set(err, ENOENT, "no candidate");
+    *ret = json_pack("{s:s, s:I, s:i}", "class", c->class_name, "seed", (json_int_t)seed, "index",
+                     (int)index);
+    return 0;
+}
+
+static const struct planner_ops fake_planner = {fake_draw};
+
+struct row {
+    char class_name[16];
+    uint64_t seed;
+    unsigned index, attempts;
+    int mode;
+    bool error;
+    char pair[16];
+};
+
+struct memory {
+    struct row rows[100];
+    unsigned rows_len, redraws, events, environments;
+    unsigned fail_after;    /* trials; 0: never */
+    volatile sig_atomic_t *stop;
+    unsigned stop_after;
+};
+
+static int mem_resume(void *ctx, const char *class_name, uint64_t seed, bool done[MODES],
+                      unsigned *ret_index, struct err *err)
+{
+    struct memory *m = ctx;
+
+    (void)err;
+    *ret_index = 0;
+    for (unsigned i = 0; i < m->rows_len; i++) {
+        struct row *r = &m->rows[i];
+
+        if (strcmp(r->class_name, class_name) || r->seed != seed || r->error)
+            continue;
+        done[r->mode] = true;
+        *ret_index = r->index;
+    }
+    return 0;
+}
+
+/* As the database: a done row replaces an error, and never another done row. */
+static void put(struct memory *m, const struct trial_key *key, int mode, unsigned attempts,
+                bool error, const char *pair)
+{
+    struct row *r = NULL;
+
+    for (unsigned i = 0; i < m->rows_len; i++)
+        if (!strcmp(m->rows[i].class_name, key->class_name) && m->rows[i].seed == key->seed &&
+            m->rows[i].mode == mode)
+            r = &m->rows[i];
+    if (r)
+        assert_true(r->error);
+    else
+        r = &m->rows[m->rows_len++];
+    snprintf(r->class_name, sizeof(r->class_name), "%s", key->class_name);
+    r->seed = key->seed;
+    r->index = key->index;
+    r->mode = mode;
+    r->attempts = attempts;
+    r->error = error;
+    snprintf(r->pair, sizeof(r->pair), "%s", pair ? pair : "");
+}
+
+static int mem_trial(void *ctx, const struct trial_key *key, const json_t *plan,
+                     const json_t *message, unsigned attempts, struct err *err)
+{
+    struct memory *m = ctx;
+    const char *mode = json_string_value(json_object_get(message, "mode"));
+
+    if (m->fail_after && m->rows_len >= m->fail_after)
+        return err_set(err, ENOSPC, "the database is full");
+    if (plan)
+        assert_int_equal(json_integer_value(json_object_get(plan, "index")), key->index);
+    else
+        assert_string_equal(key->class_name, GOLDEN_CLASS);
+    put(m, key, reboot_mode_find(mode), attempts, false,
+        json_string_value(json_object_get(message, "pair")));
+    if (m->stop_after && m->rows_len >= m->stop_after)
+        *m->stop = 1;
+    return 0;
+}
+
+static int mem_error(void *ctx, const struct trial_key *key, const json_t *plan,
+                     enum reboot_mode mode, unsigned attempts, const char *text,
+                     const char *console, struct err *err)
+{
+    (void)plan;
+    (void)console;
+    (void)err;
+    assert_non_null(text);
+    put(ctx, key, mode, attempts, true, NULL);
+    return 0;
+}
+
+static int mem_redraw(void *ctx, const struct trial_key *key, const json_t *plan,
+                      const json_t *message, struct err *err)
+{
+    (void)key;
+    (void)message;
+    (void)err;
+    assert_non_null(plan);
+    ((struct memory *)ctx)->redraws++;
+    return 0;
+}
+
+static int mem_environment(void *ctx, const json_t *facts, struct err *err)
+{
+    (void)err;
+    assert_string_equal(json_string_value(json_object_get(facts, "xen")), "fake");
+    ((struct memory *)ctx)->environments++;
+    return 0;
+}
+
+static int mem_event(void *ctx, const char *kind, const json_t *data, struct err *err)
+{
+    (void)err;
+    assert_non_null(kind);
+    assert_non_null(data);
+    ((struct memory *)ctx)->events++;
+    return 0;
+}
+
+static const struct store_ops memory_ops = {mem_resume, mem_trial,       mem_error,
+                                            mem_redraw, mem_environment, mem_event};
+
+/* ---- the tests ---- */
+
+#define SPEC                                                                                       \
+    "name: x\nseed: 5\nclasses:\n- {class: PANIC, trials: 2}\n- {class: TEXT, trials: 3}\n"        \
+    "golden: 1\nretries: 1\nrequire_activation: true\nredraws: 3\n"
+#define SPEC_TRIALS 12
+
+struct fixture {
+    struct spec spec;
+    struct memory memory;
+    volatile sig_atomic_t stop;
+    struct runner_result result;
+    struct err err;
+    FILE *out;
+    unsigned jobs;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    script = mmap(NULL, sizeof(*script), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (script == MAP_FAILED)
+        return -1;
+    fake_executor.snapshots = true;
+    f->out = fopen("/dev/null", "w");
+    f->jobs = 1;
+    f->memory.stop = &f->stop;
+    *state = f;
+    return spec_parse("x.yaml", SPEC, &f->spec, &f->err);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    munmap(script, sizeof(*script));
+    fclose(f->out);
+    spec_done(&f->spec);
+    free(f);
+    return 0;
+}
+
+static int run(struct fixture *f)
+{
+    struct runner_options o = {
+        .executor = &fake_executor,
+        .store = {&memory_ops, &f->memory},
+        .planner = {&fake_planner, NULL},
+        .jobs = f->jobs,
+        .out = f->out,
+        .stop = &f->stop,
+    };
+
+    f->err = (struct err){0};
+    return runner_run(&f->spec, &o, &f->result, &f->err);
+}
+
+static unsigned rows(const struct fixture *f, bool error)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < f->memory.rows_len; i++)
+        n += f->memory.rows[i].error == error;
+    return n;
+}
+
+static void all_done_once(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.planned, SPEC_TRIALS);
+    assert_int_equal(f->result.done, SPEC_TRIALS);
+    assert_int_equal(rows(f, false), SPEC_TRIALS);
+    assert_string_equal(f->memory.rows[0].class_name, GOLDEN_CLASS);
+    assert_string_equal(f->memory.rows[0].pair, "snapshot");
+    /* One injection for both modes, and one save of the crash. */
+    assert_int_equal(script->counts[4], 5);
+    assert_int_equal(script->counts[1], 6);
+    assert_int_equal(f->memory.environments, 1);
+    assert_int_equal(script->opened, script->closed);
+}
+
+static void a_second_run_does_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(run(f), 0);
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.skipped, SPEC_TRIALS);
+    assert_int_equal(f->result.done, 0);
+    assert_int_equal(script->opened, 1);
+}
+
+static void three_workers_share(void **state)
+{
+    struct fixture *f = *state;
+
+    f->jobs = 3;
+    assert_int_equal(run(f), 0);
+    assert_int_equal(rows(f, false), SPEC_TRIALS);
+    assert_int_equal(script->opened, 3);
+    assert_int_equal(script->closed, 3);
+}
+
+static void an_error_is_retried(void **state)
+{
+    struct fixture *f = *state;
+
+    script->faults[0] = (struct fault){"inject", 2, FAIL};
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.retried, 1);
+    assert_int_equal(f->result.errors, 0);
+    assert_int_equal(rows(f, false), SPEC_TRIALS);
+    assert_int_equal(f->memory.events, 1);
+}
+
+static void errors_end_as_errors_and_are_tried_by_the_next_run(void **state)
+{
+    struct fixture *f = *state;
+
+    script->faults[0] = (struct fault){"golden", 0, FAIL};
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.errors, 2);
+    assert_int_equal(f->result.retried, 1);
+    assert_int_equal(rows(f, true), 2);
+    assert_int_equal(rows(f, false), SPEC_TRIALS - 2);
+    memset(script->faults, 0, sizeof(script->faults));
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.skipped, SPEC_TRIALS - 2);
+    assert_int_equal(f->result.done, 2);
+    assert_int_equal(rows(f, true), 0);
+    assert_int_equal(rows(f, false), SPEC_TRIALS);
+}
+
+/* Only the mode that failed is done again. */
+static void half_a_pair_is_kept(void **state)
+{
+    struct fixture *f = *state;
+
+    script->faults[0] = (struct fault){"crash", 1, FAIL};
+    assert_int_equal(run(f), 0);
+    assert_int_equal(rows(f, false), SPEC_TRIALS);
+    assert_int_equal(f->result.done, SPEC_TRIALS);
+    assert_int_equal(f->result.retried, 1);
+}
+
+static void a_dead_worker_is_replaced(void **state)
+{
+    static const char *const where[] = {"inject", "verify", "reboot", "crash", "save", "golden"};
+    struct fixture *f = *state;
+
+    for (unsigned i = 0; i < 6; i++) {
+        memset(&f->memory.rows, 0, sizeof(f->memory.rows));
+        f->memory.rows_len = 0;
+        memset(script, 0, sizeof(*script));
+        script->faults[0] = (struct fault){where[i], 1, DIE};
+        assert_int_equal(run(f), 0);
+        assert_int_equal(rows(f, false), SPEC_TRIALS);
+        assert_int_equal(f->result.done, SPEC_TRIALS);
+        assert_int_equal(f->result.retried, 1);
+        assert_int_equal(script->opened, 2);
+    }
+}
+
+static void plans_are_drawn_again(void **state)
+{
+    struct fixture *f = *state;
+    bool seen = false;
+
+    script->faults[0] = (struct fault){"inject", 1, NOT_ACTIVATED};
+    script->faults[1] = (struct fault){"inject", 2, REFUSED};
+    f->jobs = 2;
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.redrawn, 2);
+    assert_int_equal(f->memory.redraws, 2);
+    assert_int_equal(f->result.retried, 0);
+    assert_int_equal(rows(f, false), SPEC_TRIALS);
+    for (unsigned i = 0; i < f->memory.rows_len; i++)
+        seen |= f->memory.rows[i].index > 0;
+    assert_true(seen);
+}
+
+/* The last plan counts, activated or not. */
+static void redraws_end(void **state)
+{
+    struct fixture *f = *state;
+
+    script->faults[0] = (struct fault){"inject", 0, NOT_ACTIVATED};
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.redrawn, 5 * 2);
+    assert_int_equal(rows(f, false), SPEC_TRIALS);
+    for (unsigned i = 0; i < f->memory.rows_len; i++)
+        if (strcmp(f->memory.rows[i].class_name, GOLDEN_CLASS))
+            assert_int_equal(f->memory.rows[i].index, 2);
+}
+
+static void a_stopped_campaign_goes_on(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned at = 1; at < SPEC_TRIALS; at += 3) {
+        memset(&f->memory.rows, 0, sizeof(f->memory.rows));
+        f->memory.rows_len = 0;
+        f->memory.stop_after = at;
+        f->stop = 0;
+        assert_int_equal(run(f), -EINTR);
+        assert_true(f->memory.rows_len >= at);
+        f->memory.stop_after = 0;
+        f->stop = 0;
+        assert_int_equal(run(f), 0);
+        assert_int_equal(rows(f, false), SPEC_TRIALS);
+    }
+}
+
+static void no_machine_is_no_result(void **state)
+{
+    struct fixture *f = *state;
+
+    script->faults[0] = (struct fault){"open", 0, FAIL};
+    f->jobs = 2;
+    assert_int_equal(run(f), -EIO);
+    assert_non_null(strstr(f->err.msg, "no machine here"));
+    assert_int_equal(f->memory.rows_len, 0);
+}
+
+static void a_machine_that_starts_at_second_try(void **state)
+{
+    struct fixture *f = *state;
+
+    script->faults[0] = (struct fault){"warm", 1, FAIL};
+    assert_int_equal(run(f), 0);
+    assert_int_equal(rows(f, false), SPEC_TRIALS);
+}
+
+static void a_full_database_ends_the_run(void **state)
+{
+    struct fixture *f = *state;
+
+    f->memory.fail_after = 3;
+    assert_int_equal(run(f), -ENOSPC);
+    assert_string_equal(f->err.msg, "the database is full");
+}
+
+static void a_class_without_candidates_is_an_error_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    strcpy(f->spec.classes[1].target, "func:nowhere");
+    assert_int_equal(run(f), -ENOENT);
+    assert_non_null(strstr(f->err.msg, "class TEXT, target func:nowhere: no candidate"));
+    assert_int_equal(script->opened, 0);
+}
+
+static void without_snapshots_a_pair_is_two_runs(void **state)
+{
+    struct fixture *f = *state;
+
+    fake_executor.snapshots = false;
+    assert_int_equal(run(f), 0);
+    assert_int_equal(rows(f, false), SPEC_TRIALS);
+    assert_int_equal(script->counts[4], 10);
+    assert_int_equal(script->counts[1], 0);
+    assert_string_equal(f->memory.rows[1].pair, "plan");
+}
+
+static void a_bad_golden_run_is_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    script->faults[0] = (struct fault){"reboot", 1, NO_BOOT};
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.golden_bad, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(all_done_once),
+        TEST(a_second_run_does_nothing),
+        TEST(three_workers_share),
+        TEST(an_error_is_retried),
+        TEST(errors_end_as_errors_and_are_tried_by_the_next_run),
+        TEST(half_a_pair_is_kept),
+        TEST(a_dead_worker_is_replaced),
+        TEST(plans_are_drawn_again),
+        TEST(redraws_end),
+        TEST(a_stopped_campaign_goes_on),
+        TEST(no_machine_is_no_result),
+        TEST(a_machine_that_starts_at_second_try),
+        TEST(a_full_database_ends_the_run),
+        TEST(a_class_without_candidates_is_an_error_at_once),
+        TEST(without_snapshots_a_pair_is_two_runs),
+        TEST(a_bad_golden_run_is_counted),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Catches: a wrong specification accepted, or refused without saying where and why. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "campaigns/spec.h"
+
+#define HEAD "name: x\nseed: 7\n"
+#define CLASSES "classes:\n- class: PANIC\n  trials: 2\n"
+
+static void minimal_gets_defaults(void **state)
+{
+    struct err err = {0};
+    struct spec s;
+
+    (void)state;
+    assert_int_equal(spec_parse("a.yaml", HEAD CLASSES, &s, &err), 0);
+    assert_string_equal(s.name, "x");
+    assert_int_equal(s.seed, 7);
+    assert_int_equal(s.classes_len, 1);
+    assert_string_equal(s.classes[0].class_name, "PANIC");
+    assert_string_equal(s.classes[0].target, "all");
+    assert_true(s.modes[MODE_ENABLED] && s.modes[MODE_DISABLED] && !s.modes[MODE_COLD]);
+    assert_int_equal(s.golden, 1);
+    assert_int_equal(s.faults_per_trial, 1);
+    assert_false(s.require_activation);
+    assert_int_equal(spec_trials(&s), 6);
+    spec_done(&s);
+}
+
+static void everything_is_read(void **state)
+{
+    static const char text[] = HEAD
+        "target: dir:mm\n"
+        "classes:\n"
+        "- {class: TEXT, trials: 0x10, target: 'func:vfs_read'}\n"
+        "- {class: ALLOC, trials: 3, rate: [10, 20]}\n"
+        "- {class: STACK, trials: 1, rate: 5}\n"
+        "modes: [cold, enabled]\ngolden: 0\ngolden_run_ms: 10\nfaults_per_trial: 1\n"
+        "require_activation: true\nredraws: 4\ndeadline_ms: 100\nboot_deadline_ms: 200\n"
+        "delay_ms: 30\nretries: 0\n"
+        "guest: {memory_mb: 128, vcpus: 2}\n"
+        "workload: {files: 3, blocks_per_file: 4, seed: 5, filesystem: ext4, "
+        "mount_options: data=writeback}\n";
+    struct err err = {0};
+    struct spec s;
+    json_t *j;
+
+    (void)state;
+    assert_int_equal(spec_parse("a.yaml", text, &s, &err), 0);
+    assert_string_equal(s.classes[0].target, "func:vfs_read");
+    assert_int_equal(s.classes[0].trials, 16);
+    assert_string_equal(s.classes[1].target, "dir:mm");
+    assert_int_equal(s.classes[1].rate_lo, 10);
+    assert_int_equal(s.classes[1].rate_hi, 20);
+    assert_int_equal(s.classes[2].rate_hi, 5);
+    assert_true(s.modes[MODE_COLD] && s.modes[MODE_ENABLED] && !s.modes[MODE_DISABLED]);
+    assert_true(s.require_activation);
+    assert_int_equal(s.delay_min_ms, 30);
+    assert_int_equal(s.delay_max_ms, 30);
+    assert_int_equal(s.guest.vcpus, 2);
+    assert_string_equal(s.workload.mount_options, "data=writeback");
+    j = spec_to_json(&s);
+    assert_non_null(j);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(j, "workload"), "files")),
+                     3);
+    json_decref(j);
+    spec_done(&s);
+}
+
+static const struct {
+    const char *text, *message;
+} wrong[] = {
+    {HEAD "classes:\n- class: PANIC\n  trials: 1\n- class: FOO\n  trials: 1\n",
+     "a.yaml:6: classes[1].class: unknown fault class 'FOO' (known: "},
+    {HEAD CLASSES "colour: red\n", "a.yaml:6: colour: unknown key (known: name, seed, "},
+    {HEAD "classes:\n- class: PANIC\n  trails: 1\n",
+     "a.yaml:5: classes[0].trails: unknown key (known: class, trials, target, rate)"},
+    {HEAD "classes:\n- class: PANIC\n", "a.yaml:4: classes[0]: 'trials' is missing"},
+    {"seed: 1\n" CLASSES, "a.yaml:1: 'name' is missing"},
+    {"name: x\n" CLASSES, "a.yaml:1: 'seed' is missing"},
+    {HEAD, "a.yaml:1: 'classes' is missing"},
+    {HEAD "classes:\n- class: PANIC\n  trials: many\n",
+     "a.yaml:5: classes[0].trials: expected a whole number, found 'many'"},
+    {HEAD "classes:\n- class: PANIC\n  trials: '3'\n",
+     "a.yaml:5: classes[0].trials: expected a whole number, found '3'"},
+    {HEAD "classes:\n- class: PANIC\n  trials: 0\n",
+     "a.yaml:5: classes[0].trials: 0 is out of range (1 to 1000000)"},
+    {HEAD "classes:\n- class: PANIC\n  trials: -1\n",
+     "a.yaml:5: classes[0].trials: expected a whole number, found '-1'"},
+    {HEAD "classes:\n- class: PANIC\n  trials: 99999999999999999999\n", "is out of range"},
+    {HEAD "classes:\n- class: PANIC\n  trials: [1]\n",
+     "a.yaml:5: classes[0].trials: expected a whole number, found a list"},
+    {HEAD "classes: PANIC\n", "a.yaml:3: classes: expected a list of classes, found a single value"},
+    {HEAD "classes:\n- PANIC\n", "a.yaml:4: classes[0]: expected a mapping, found a single value"},
+    {HEAD CLASSES "- class: PANIC\n  trials: 1\n",
+     "a.yaml:6: classes[1]: class PANIC is listed twice"},
+    {HEAD CLASSES "modes: []\n", "a.yaml:6: modes: the list is empty"},
+    {HEAD CLASSES "modes: [enabled, warm]\n",
+     "a.yaml:6: modes[1]: unknown mode 'warm' (known: enabled, disabled, cold)"},
+    {HEAD CLASSES "modes: [enabled, enabled]\n", "a.yaml:6: modes[1]: 'enabled' is listed twice"},
+    {HEAD CLASSES "seed: 8\n", "a.yaml:6: seed: given twice"},
+    {HEAD CLASSES "require_activation: yes\n",
+     "a.yaml:6: require_activation: expected true or false, found 'yes'"},
+    {HEAD CLASSES "delay_ms: [5, 3]\n", "a.yaml:6: delay_ms: the lowest value is above the highest"},
+    {HEAD CLASSES "delay_ms: [5]\n", "a.yaml:6: delay_ms: expected a number or [lowest, highest]"},
+    {HEAD CLASSES "guest:\n  memory_mb: 16\n",
+     "a.yaml:7: guest.memory_mb: 16 is out of range (64 to 65536)"},
+    {HEAD CLASSES "guest: 5\n", "a.yaml:6: guest: expected a mapping, found a single value"},
+    {HEAD CLASSES "workload: {filesystem: fat}\n",
+     "a.yaml:6: workload.filesystem: unknown file system 'fat' (known: ext4)"},
+    {HEAD CLASSES "workload: {files: 10000, blocks_per_file: 100}\n", "more than half"},
+    {HEAD CLASSES "target: ext4\n", "a.yaml:6: target: expected 'all', 'dir:DIRECTORY' or"},
+    {HEAD CLASSES "faults_per_trial: 20\n", "a.yaml:6: faults_per_trial: 20 is out of range"},
+    {"name: a b\nseed: 1\n" CLASSES, "a.yaml:1: name: 'a b' is no name"},
+    {HEAD "classes: []\ngolden: 0\n", "nothing to do"},
+    {"", "a.yaml:1: the file is empty"},
+    {"- 1\n", "a.yaml:1: expected a mapping, found a list"},
+    {HEAD "classes: [\n", "a.yaml:4: not YAML: "},
+    {"name: x\n\tseed: 1\n", "a.yaml:2: not YAML: "},
+    {"name: \"\xff\xfe\"\n", "not YAML: "},
+};
+
+static void errors_name_line_and_place(void **state)
+{
+    struct spec s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct err err = {0};
+
+        assert_int_equal(spec_parse("a.yaml", wrong[i].text, &s, &err), -EINVAL);
+        if (!strstr(err.msg, wrong[i].message))
+            fail_msg("expected '%s', found '%s'", wrong[i].message, err.msg);
+    }
+}
+
+static void missing_file_is_named(void **state)
+{
+    struct err err = {0};
+    struct spec s;
+
+    (void)state;
+    assert_int_equal(spec_load("/nonexistent.yaml", &s, &err), -ENOENT);
+    assert_non_null(strstr(err.msg, "/nonexistent.yaml: No such file"));
+}
+
+static void shipped_specs_load(void **state)
+{
+    struct err err = {0};
+    struct spec s;
+
+    (void)state;
+    if (spec_load("campaigns/specs/quick.yaml", &s, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(spec_trials(&s), 26);
+    spec_done(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(minimal_gets_defaults),      cmocka_unit_test(everything_is_read),
+        cmocka_unit_test(errors_name_line_and_place), cmocka_unit_test(missing_file_is_named),
+        cmocka_unit_test(shipped_specs_load),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
