@@ -87,8 +87,8 @@ static const struct command *find(const char *name)
 
 static int unknown(const char *name)
 {
-    unsigned best = 3;
-    const char *hint = NULL;
+    unsigned best = distance(name, "help") < 3 ? distance(name, "help") : 3;
+    const char *hint = best < 3 ? "help" : NULL;
 
     for (size_t i = 0; i < COMMANDS; i++) {
         unsigned d = distance(name, commands[i].name);

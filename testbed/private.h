@@ -20,7 +20,7 @@
 struct testbed {
     char *dir;
     int dirfd;              /* holds the lock; QEMU inherits it */
-    bool own_dir, attached, running;
+    bool own_dir, running;
     pid_t pid;
     int pidfd, qmp_fd, agent_fd;
     struct qmp qmp;

@@ -243,57 +243,6 @@ out:
     return r;
 }
 
-int testbed_attach(const char *dir, struct testbed **ret, struct err *err)
-{
-    struct testbed *tb = NULL;
-    char text[32] = "";
-    int fd, lock, r;
-    ssize_t n;
-
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set(err, ENOENT, "no testbed in %s: %s", dir, strerror(errno));
-    lock = open_at(fd, FILE_PID);
-    n = lock < 0 ? -1 : read(lock, text, sizeof(text) - 1);
-    if (lock >= 0)
-        close(lock);
-    tb = testbed_new();
-    if (!tb) {
-        close(fd);
-        return err_set(err, ENOMEM, "out of memory");
-    }
-    tb->dirfd = fd;
-    tb->attached = true;
-    tb->pid = n > 0 ? atoi(text) : 0;
-    tb->dir = strdup(dir);
-    if (!tb->dir || tb->pid <= 0) {
-        r = err_set(err, ENOENT, "no testbed in %s", dir);
-        goto out;
-    }
-    tb->pidfd = pidfd_open(tb->pid, 0);
-    if (tb->pidfd < 0) {
-        r = err_set(err, ENOENT, "the testbed in %s is dead", dir);
-        goto out;
-    }
-    r = connect_all(tb, err);
-    if (!r) {
-        json_t *status = NULL;
-
-        r = qmp_command(&tb->qmp, "query-status", NULL, wall_deadline(QMP_TIMEOUT_MS), &status,
-                        err);
-        tb->running = json_is_true(json_object_get(status, "running"));
-        json_decref(status);
-    }
-    if (r)
-        err_prefix(err, "testbed in %s", dir);
-out:
-    if (r)
-        testbed_free(tb);
-    else
-        *ret = tb;
-    return r;
-}
-
 static void reap(struct testbed *tb)
 {
     siginfo_t info;
@@ -301,17 +250,6 @@ static void reap(struct testbed *tb)
     if (tb->pidfd < 0)
         return;
     pidfd_send_signal(tb->pidfd, SIGKILL, NULL, 0);
-    if (tb->attached) {
-        struct jsonl wait;
-        json_t *unused;
-
-        /* Not our child: the descriptor tells when it is gone. */
-        jsonl_init(&wait, -1, -1, tb->pidfd);
-        if (!jsonl_recv(&wait, wall_deadline(10000), &unused, NULL))
-            json_decref(unused);
-        jsonl_done(&wait);
-        return;
-    }
     while (waitid(P_PIDFD, (id_t)tb->pidfd, &info, WEXITED) < 0 && errno == EINTR)
         ;
 }
@@ -321,7 +259,7 @@ void testbed_stop(struct testbed *tb)
     if (!tb)
         return;
     reap(tb);
-    if (tb->dir && (tb->own_dir || tb->attached))
+    if (tb->dir && tb->own_dir)
         testbed_dir_remove(tb->dir, true);
     testbed_free(tb);
 }
@@ -519,8 +457,6 @@ bool testbed_alive(struct testbed *tb)
 {
     siginfo_t info = {.si_pid = 0};
 
-    if (tb->attached)
-        return !pidfd_send_signal(tb->pidfd, 0, NULL, 0);
     return !waitid(P_PIDFD, (id_t)tb->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
 }
 

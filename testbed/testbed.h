@@ -42,7 +42,7 @@ void testbed_config_done(struct testbed_config *config);
 struct testbed_options {
     const char *dir;                /* existing and empty; NULL: one is made, removed at stop */
     unsigned memory_mb;             /* 0: TESTBED_MEMORY_MB */
-    bool detached;                  /* outlives this process; testbed_attach finds it by dir */
+    bool detached;                  /* outlives this process; see testbed_detach */
     bool real_time;                 /* no deterministic clock: for people */
     const char *xen_append;         /* more words for Xen's command line; may be NULL */
     const char *dom0_append;        /* more words for domain 0's; may be NULL */
@@ -55,10 +55,7 @@ struct testbed;
 int testbed_start(const struct testbed_config *config, const struct testbed_options *options,
                   struct testbed **ret, struct err *err);
 
-/* Connect to a detached testbed. -ENOENT: none there, or dead. */
-int testbed_attach(const char *dir, struct testbed **ret, struct err *err);
-
-/* Let go of a detached testbed without stopping it; of any other: testbed_stop. */
+/* Let go of a testbed that was started detached without stopping it. */
 void testbed_detach(struct testbed *tb);
 
 /* Kill QEMU, remove its directory (unless the caller named it), free. NULL is fine. */

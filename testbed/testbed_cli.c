@@ -23,7 +23,7 @@
 
 struct cli {
     char *dir;
-    const char *env, *command, *xen_append, *dom0_append;
+    const char *env, *command, *xen_append, *dom0_append, *argument;
     unsigned memory_mb;
     bool deterministic, follow;
 };
@@ -33,6 +33,7 @@ static void usage(FILE *f)
     fputs("usage: wcr testbed up [--memory MB] [--deterministic] [--xen-args WORDS]\n"
           "                      [--dom0-args WORDS] [--testbed FILE]\n"
           "       wcr testbed shell [-c COMMAND]\n"
+          "       wcr testbed call JSON\n"
           "       wcr testbed console [--follow]\n"
           "       wcr testbed status\n"
           "       wcr testbed down\n\n"
@@ -40,6 +41,7 @@ static void usage(FILE *f)
           "running in the background. Campaigns do not use it; they start their own.\n\n"
           "  up        start it and wait until the agent answers\n"
           "  shell     a root shell in domain 0 (leave with Ctrl-]), or one command\n"
+          "  call      one request of the agent's protocol, such as '{\"cmd\":\"hello\"}'\n"
           "  console   what Xen and domain 0 printed\n"
           "  status    whether it runs, and what it uses\n"
           "  down      stop it and remove its directory\n\n"
@@ -196,7 +198,8 @@ static int one_command(int fd, const char *command, int *ret_status)
     ssize_t n;
 
     /* Written so that an echo of the line does not contain the marks. */
-    dprintf(fd, "echo; echo %s''-BEGIN; ( %s\n); echo; echo %s''-END $?\n", MARK, command, MARK);
+    dprintf(fd, "echo; echo %s''-BEGIN; ( %s\n); s=$?; echo; echo %s''-END $s\n", MARK, command,
+            MARK);
     for (;;) {
         n = read(fd, buf + len, sizeof(buf) - 1 - len);
         if (n <= 0)
@@ -212,28 +215,82 @@ static int one_command(int fd, const char *command, int *ret_status)
     }
     *ret_status = atoi(end + strlen("\n" MARK "-END "));
     begin = strchr(begin, '\n');
-    /* One newline is ours. */
     if (begin && begin < end)
-        fwrite(begin + 1, 1, (size_t)(end - begin), stdout);
+        fwrite(begin + 1, 1, (size_t)(end - begin - 1), stdout);
     return 0;
 }
 
-static int cmd_shell(const struct cli *cli)
+/* Connect to one of its sockets; a negative return was complained about. */
+static int open_socket(const struct cli *cli, const char *name)
 {
     struct err err = {0};
-    int dirfd, fd, r, status = 0;
+    int dirfd, fd, r;
 
     dirfd = open(cli->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dirfd < 0) {
         fprintf(stderr, "wcr testbed: no testbed in %s: 'wcr testbed up' starts one\n", cli->dir);
-        return WCR_EXIT_ERROR;
+        return -ENOENT;
     }
-    r = testbed_connect(dirfd, SOCKET_SHELL, -1, 0, &fd, &err);
+    r = testbed_connect(dirfd, name, -1, 0, &fd, &err);
     close(dirfd);
-    if (r) {
+    if (r)
         fprintf(stderr, "wcr testbed: the testbed in %s is not running\n", cli->dir);
+    return r ? r : fd;
+}
+
+/* One request to the agent, its answer and the events before it. */
+static int cmd_call(const struct cli *cli)
+{
+    struct err err = {0};
+    json_error_t error;
+    struct jsonl line;
+    json_t *m;
+    int fd, r;
+
+    m = json_loads(cli->argument, 0, &error);
+    if (!json_is_object(m)) {
+        fprintf(stderr, "wcr testbed: call: expected a JSON object such as {\"cmd\":\"hello\"}\n");
+        json_decref(m);
         return WCR_EXIT_ERROR;
     }
+    fd = open_socket(cli, SOCKET_AGENT);
+    if (fd < 0) {
+        json_decref(m);
+        return WCR_EXIT_ERROR;
+    }
+    if (!json_object_get(m, "id"))
+        json_object_set_new(m, "id", json_integer(wall_ms()));
+    jsonl_init(&line, fd, fd, -1);
+    r = jsonl_send(&line, m, JSONL_FOREVER, &err);
+    json_decref(m);
+    while (!r) {
+        bool ok, answer;
+
+        r = jsonl_recv(&line, JSONL_FOREVER, &m, &err);
+        if (r)
+            break;
+        answer = json_object_get(m, "ok");
+        ok = json_is_true(json_object_get(m, "ok"));
+        json_dumpf(m, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(m);
+        if (answer) {
+            r = ok ? 0 : -EREMOTEIO;
+            break;
+        }
+    }
+    jsonl_done(&line);
+    close(fd);
+    return !r ? WCR_EXIT_OK : r == -EREMOTEIO ? WCR_EXIT_FAIL : complain(&err);
+}
+
+static int cmd_shell(const struct cli *cli)
+{
+    int fd, r, status = 0;
+
+    fd = open_socket(cli, SOCKET_SHELL);
+    if (fd < 0)
+        return WCR_EXIT_ERROR;
     r = cli->command ? one_command(fd, cli->command, &status) : interactive(fd);
     close(fd);
     if (r) {
@@ -326,19 +383,24 @@ static int cmd_down(const struct cli *cli)
 
 static int cmd_status(const struct cli *cli)
 {
+    static const char *const disks[] = {"dom0.qcow2", "data.qcow2", "status.qcow2"};
     pid_t pid = running_pid(cli->dir);
-    struct testbed *tb;
-    struct err err = {0};
+    unsigned long long bytes = 0;
+    struct stat st;
+    char *path;
 
     if (pid <= 0) {
         printf("not running (%s)\n", cli->dir);
         return WCR_EXIT_FAIL;
     }
-    if (testbed_attach(cli->dir, &tb, &err))
-        return complain(&err);
-    printf("running: process %d, QEMU %s, disks %llu MiB, in %s\n", (int)pid,
-           testbed_qemu_version(tb), (unsigned long long)(testbed_disk_bytes(tb) >> 20), cli->dir);
-    testbed_detach(tb);
+    for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
+        if (asprintf(&path, "%s/%s", cli->dir, disks[i]) < 0)
+            return WCR_EXIT_ERROR;
+        if (!stat(path, &st))
+            bytes += (unsigned long long)st.st_blocks * 512;
+        free(path);
+    }
+    printf("running: process %d, disks %llu MiB, in %s\n", (int)pid, bytes >> 20, cli->dir);
     return WCR_EXIT_OK;
 }
 
@@ -407,9 +469,10 @@ int cmd_testbed(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(const struct cli *cli);
+        int arguments;
     } verbs[] = {
-        {"up", cmd_up},         {"shell", cmd_shell}, {"console", cmd_console},
-        {"status", cmd_status}, {"down", cmd_down},
+        {"up", cmd_up, 0},           {"shell", cmd_shell, 0},   {"call", cmd_call, 1},
+        {"console", cmd_console, 0}, {"status", cmd_status, 0}, {"down", cmd_down, 0},
     };
     struct cli cli = {.dir = default_dir()};
     int status = parse(&cli, argc, argv);
@@ -417,17 +480,21 @@ int cmd_testbed(int argc, char **argv)
     if (status >= 0)
         goto out;
     status = WCR_EXIT_ERROR;
-    if (optind + 1 != argc) {
+    if (optind == argc) {
         usage(stderr);
         goto out;
     }
+    cli.argument = argv[optind + 1];
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (!strcmp(argv[optind], verbs[i].name)) {
+        if (strcmp(argv[optind], verbs[i].name))
+            continue;
+        if (argc - optind - 1 != verbs[i].arguments)
+            usage(stderr);
+        else
             status = verbs[i].run(&cli);
-            goto out;
-        }
+        goto out;
     }
-    fprintf(stderr, "wcr testbed: unknown verb '%s' (up, shell, console, status, down)\n",
+    fprintf(stderr, "wcr testbed: unknown verb '%s' (up, shell, call, console, status, down)\n",
             argv[optind]);
 out:
     free(cli.dir);
