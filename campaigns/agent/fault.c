@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaigns/agent/fault.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "campaigns/agent/clock.h"
+#include "campaigns/agent/proto.h"
+
+#define LOAD_MS 30000
+#define COMMAND_MAX 480
+
+/* A word that may stand on the guest's command line. */
+static bool is_word(const char *s)
+{
+    if (!*s)
+        return false;
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && *s != '_')
+            return false;
+    return true;
+}
+
+/* "stap CLASS name=value..." from {"params": {...}} */
+static int command_build(const char *class_name, const json_t *params, char *ret, size_t size,
+                         struct err *err)
+{
+    const char *name;
+    json_t *value;
+    size_t len = (size_t)snprintf(ret, size, "stap %s", class_name);
+
+    if (!is_word(class_name))
+        return err_set(err, EINVAL, "'class' is not the name of a fault class");
+    if (params && !json_is_object(params))
+        return err_set(err, EINVAL, "'params': expected an object");
+    json_object_foreach((json_t *)params, name, value) {
+        if (!is_word(name) || !json_is_integer(value))
+            return err_set(err, EINVAL, "'params': expected names with integer values");
+        len += (size_t)snprintf(ret + len, size - len, " %s=%" JSON_INTEGER_FORMAT, name,
+                                json_integer_value(value));
+        if (len >= size)
+            return err_set(err, E2BIG, "'params': too many");
+    }
+    return 0;
+}
+
+static bool guest_ended(struct agent *a)
+{
+    struct domain_info info;
+
+    return xen_domain_info(a->xen, a->domid, &info, NULL) == 0 &&
+           info.state != DOMAIN_RUNNING && info.state != DOMAIN_PAUSED;
+}
+
+/* A fault may strike before the guest could say that it was loaded. */
+static int runtime_inject(struct agent *a, const char *class_name, const json_t *params,
+                          struct err *err)
+{
+    char line[COMMAND_MAX];
+    int r = command_build(class_name, params, line, sizeof(line), err);
+
+    if (r)
+        return r;
+    r = guest_say(a, line, LOAD_MS, err);
+    if (r == -ETIMEDOUT && (guest_ended(a) || a->console.oops.seen))
+        return 0;
+    if (r)
+        return r;
+    if (a->console.answer_rc)
+        return err_set(err, EIO, "the guest could not load the fault '%s': rc %d (negative: errno; "
+                       "127: no staprun; else staprun's)", class_name, a->console.answer_rc);
+    return 0;
+}
+
+int fault_inject(struct agent *a, const json_t *request, struct err *err)
+{
+    const json_t *plan = json_object_get(request, "plan");
+    char class_name[32];
+    int r = request_string(request, "class", NULL, class_name, sizeof(class_name), err);
+
+    if (r)
+        return r;
+    if (json_object_get(plan, "va"))
+        return err_set(err, ENOTSUP, "text faults are not built into this agent");
+    return runtime_inject(a, class_name, json_object_get(request, "params"), err);
+}
+
+int fault_poll(struct agent *a, struct activation *act, struct err *err)
+{
+    (void)err;
+    act->known = true;
+    if (!act->activated && a->console.activated_ns) {
+        act->activated = true;
+        act->activated_ns = a->console.activated_ns;
+    }
+    return 0;
+}
+
+int fault_fd(struct agent *a)
+{
+    (void)a;
+    return -1;
+}
+
+void fault_release(struct agent *a)
+{
+    (void)a;
+}

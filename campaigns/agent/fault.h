@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Putting a plan's fault into the running guest. */
+#ifndef WCR_AGENT_FAULT_H
+#define WCR_AGENT_FAULT_H
+
+#include "campaigns/agent/guest.h"
+
+/* Apply the fault that @request names. Errors are experiment errors. */
+int fault_inject(struct agent *a, const json_t *request, struct err *err);
+
+/* Called while the guest is watched: bring @act up to date; let the guest go on. */
+int fault_poll(struct agent *a, struct activation *act, struct err *err);
+
+/* A descriptor that becomes readable when fault_poll has something to do; -1: none. */
+int fault_fd(struct agent *a);
+
+/* Drop what the injection holds (breakpoints, maps); the mutation stays. */
+void fault_release(struct agent *a);
+
+#endif

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "campaigns/agent/guest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "campaigns/agent/clock.h"
+#include "campaigns/agent/fault.h"
+#include "campaigns/agent/guest_xml.h"
+#include "campaigns/agent/libvirt.h"
+#include "campaigns/agent/proto.h"
+
+#define DATA_VBD 51712
+#define GONE_MS 20000
+#define QUIET_MS 5000
+#define DEADLINE_MAX_MS 3600000
+
+int guest_require(struct agent *a, struct err *err)
+{
+    return a->domid ? 0 : err_set(err, ENOENT, "there is no guest: guest_start comes first");
+}
+
+static int create(struct agent *a, const char *mode, struct err *err)
+{
+    char *xml;
+    int r;
+
+    /* Never 0, never the same twice: tells this boot's status pages from older ones. */
+    a->run_id = clock_ns() | 1;
+    status_reader_forget(&a->status);
+    console_attach(&a->console, a->opt.console_dir, a->opt.domain_name);
+    xml = guest_xml(&a->opt, &a->params, mode, a->run_id);
+    if (!xml)
+        return err_set(err, ENOMEM, "out of memory");
+    r = libvirt_create(a, xml, err);
+    free(xml);
+    return r;
+}
+
+int guest_wait_phase(struct agent *a, enum status_phase phase, uint64_t deadline_ns,
+                     struct err *err)
+{
+    for (;;) {
+        struct domain_info info;
+        int r;
+
+        console_poll(&a->console);
+        r = status_reader_poll(&a->status, a->run_id, err);
+        if (!r)
+            r = xen_domain_info(a->xen, a->domid, &info, err);
+        if (r)
+            return r;
+        if (a->status.head.phase == phase)
+            return 0;
+        if (a->status.head.phase == PHASE_FAILED)
+            return err_set(err, ECONNABORTED, "guest: %s", a->status.head.message);
+        if (info.state == DOMAIN_CRASHED || info.state == DOMAIN_SHUTDOWN ||
+            info.state == DOMAIN_GONE)
+            return err_set(err, ECONNABORTED, "guest: the domain ended (%s) before phase %d",
+                           info.state == DOMAIN_GONE ? "gone" :
+                           xen_shutdown_name(info.shutdown_reason), phase);
+        if (deadline_over(deadline_ns))
+            return err_set(err, ETIMEDOUT, "guest: phase %d not reached in time (phase is %u)",
+                           phase, a->status.head.phase);
+        nap(POLL_MS, -1);
+    }
+}
+
+/* A number from a file of one or two numbers: their sum. */
+static int sysfs_sum(const char *path, uint64_t *ret)
+{
+    unsigned long long x = 0, y = 0;
+    FILE *f = fopen(path, "re");
+    int n;
+
+    if (!f)
+        return -errno;
+    n = fscanf(f, "%llu %llu", &x, &y);
+    fclose(f);
+    *ret = x + y;
+    return n > 0 ? 0 : -ENODATA;
+}
+
+static void disk_quiet_wait(const char *device)
+{
+    const char *name = strrchr(device, '/');
+    uint64_t deadline = clock_ns() + ms_to_ns(QUIET_MS), inflight;
+    char path[128];
+
+    snprintf(path, sizeof(path), "/sys/block/%s/inflight", name ? name + 1 : device);
+    while (sysfs_sum(path, &inflight) == 0 && inflight && !deadline_over(deadline))
+        nap(5, -1);
+}
+
+int guest_freeze(struct agent *a, struct err *err)
+{
+    struct domain_info info;
+    int r = xen_domain_info(a->xen, a->domid, &info, err);
+
+    if (!r && info.state == DOMAIN_RUNNING)
+        r = xen_domain_pause(a->xen, a->domid, err);
+    if (!r)
+        disk_quiet_wait(a->opt.data_disk);
+    return r;
+}
+
+static int destroy_and_wait(struct agent *a, struct err *err)
+{
+    uint64_t deadline = clock_ns() + ms_to_ns(GONE_MS);
+    struct domain_info info;
+    int r;
+
+    fault_release(a);
+    r = libvirt_destroy(a, err);
+    if (r || !a->domid)
+        return r;
+    do {
+        r = xen_domain_info(a->xen, a->domid, &info, err);
+        if (r)
+            return r;
+        if (info.state == DOMAIN_GONE) {
+            a->domid = 0;
+            return 0;
+        }
+        nap(POLL_MS, xen_watch_fd(a->xen));
+        xen_watch_drain(a->xen);
+    } while (!deadline_over(deadline));
+    return err_set(err, ETIMEDOUT, "domain %u is still there %d ms after it was destroyed",
+                   a->domid, GONE_MS);
+}
+
+void guest_destroy(struct agent *a)
+{
+    destroy_and_wait(a, NULL);
+}
+
+static int policy_set(struct agent *a, enum wcr_mode mode, struct err *err)
+{
+    return a->mech ? mech_set_policy(a->mech, a->uuid, mode, err) : 0;
+}
+
+static int params_take(const json_t *q, struct guest_params *p, struct err *err)
+{
+    uint64_t memory, vcpus, files, blocks;
+    int r;
+
+    r = request_uint(q, "memory_mb", 256, 64, 16384, &memory, err);
+    if (!r)
+        r = request_uint(q, "vcpus", 1, 1, 32, &vcpus, err);
+    if (!r)
+        r = request_uint(q, "files", 64, 1, STATUS_FILES_MAX, &files, err);
+    if (!r)
+        r = request_uint(q, "blocks_per_file", 64, 1, STATUS_BLOCKS_MAX, &blocks, err);
+    if (!r)
+        r = request_uint(q, "seed", 1, 0, UINT64_MAX, &p->seed, err);
+    if (!r)
+        r = request_string(q, "filesystem", "ext4", p->filesystem, sizeof(p->filesystem), err);
+    if (!r)
+        r = request_string(q, "mount_options", "", p->mount_options, sizeof(p->mount_options), err);
+    if (r)
+        return r;
+    if (strpbrk(p->filesystem, " \t\r\n\"") || strpbrk(p->mount_options, " \t\r\n\""))
+        return err_set(err, EINVAL, "file system and mount options must not hold spaces or quotes");
+    p->memory_mb = (unsigned)memory;
+    p->vcpus = (unsigned)vcpus;
+    p->files = (uint32_t)files;
+    p->blocks = (uint32_t)blocks;
+    return 0;
+}
+
+int guest_start(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    struct guest_params params;
+    enum wcr_mode mode;
+    char policy[16];
+    uint64_t deadline_ms, start, booted;
+    int r;
+
+    r = params_take(q, &params, err);
+    if (!r)
+        r = request_uint(q, "deadline_ms", 60000, 1, DEADLINE_MAX_MS, &deadline_ms, err);
+    if (!r)
+        r = request_string(q, "policy", "enabled", policy, sizeof(policy), err);
+    if (!r)
+        r = mech_mode_parse(policy, &mode, err);
+    if (!r)
+        r = destroy_and_wait(a, err);
+    if (!r)
+        r = policy_set(a, mode, err);
+    if (r)
+        return r;
+    a->params = params;
+    a->started = a->rebooted = false;
+    start = clock_ns();
+    r = create(a, "run", err);
+    booted = clock_ns();
+    if (!r)
+        r = guest_wait_phase(a, PHASE_RUNNING, start + ms_to_ns(deadline_ms), err);
+    if (r)
+        return r;
+    a->started = true;
+    *ret = json_pack("{s:i, s:I, s:I, s:b}", "domid", (int)a->domid, "boot_ns",
+                     (json_int_t)(booted - start), "warm_ns", (json_int_t)(clock_ns() - booted),
+                     "warmcache", a->mech != NULL);
+    return 0;
+}
+
+/* Sectors the guest read from its data disk since it was created. */
+static uint64_t sectors_read(struct agent *a)
+{
+    char path[128];
+    uint64_t n;
+
+    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/vbd-%" PRIu32 "-%d/statistics/rd_sect",
+             a->domid, DATA_VBD);
+    return sysfs_sum(path, &n) == 0 ? n : 0;
+}
+
+static json_t *reboot_reply(struct agent *a, bool booted, uint64_t start_ns, uint64_t retained,
+                            const struct err *why)
+{
+    const struct status_head *h = &a->status.head;
+    struct wcr_cache_info info = {0};
+    char signature[256];
+    json_t *o;
+
+    if (a->mech)
+        mech_info(a->mech, a->uuid, &info, NULL);
+    oops_signature(&a->console.oops, signature, sizeof(signature));
+    o = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "booted", booted,
+                  "reboot_ns", (json_int_t)(clock_ns() - start_ns), "pages_retained",
+                  (json_int_t)retained, "read_sectors", (json_int_t)sectors_read(a), "files_read",
+                  (json_int_t)h->files_read, "files_missing", (json_int_t)h->files_missing,
+                  "blocks_read", (json_int_t)h->blocks_read, "read_errors",
+                  (json_int_t)h->read_errors, "content_errors", (json_int_t)h->content_errors,
+                  "reuse_ok", (json_int_t)info.reuse_ok, "reuse_stale",
+                  (json_int_t)info.reuse_stale, "guest_read_ns",
+                  (json_int_t)(h->phase_ns[PHASE_DONE] - h->phase_ns[PHASE_READING]), "signature",
+                  signature);
+    if (o && why) {
+        json_object_set_new(o, "outcome", json_string("no_reboot"));
+        json_object_set_new(o, "reason", json_string(why->msg));
+        json_object_set_new(o, "console", json_stringn_nocheck(a->console.tail, a->console.tail_len));
+    }
+    return o;
+}
+
+/* How it came to stand still does not matter: it ends as a crash, which is what retains. */
+static int end_as_crash(struct agent *a, struct err *err)
+{
+    struct domain_info info;
+    int r = xen_domain_info(a->xen, a->domid, &info, err);
+
+    if (!r && (info.state == DOMAIN_RUNNING || info.state == DOMAIN_PAUSED))
+        r = xen_domain_crash(a->xen, a->domid, err);
+    return r;
+}
+
+int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    struct err why = {0};
+    struct wcr_cache_info info = {0};
+    uint64_t deadline_ms, start;
+    enum wcr_mode mode;
+    char name[16];
+    int r;
+
+    r = request_uint(q, "deadline_ms", 60000, 1, DEADLINE_MAX_MS, &deadline_ms, err);
+    if (!r)
+        r = request_string(q, "mode", NULL, name, sizeof(name), err);
+    if (!r)
+        r = mech_mode_parse(name, &mode, err);
+    if (!r && !a->started)
+        r = err_set(err, ENOENT, "there is no guest to reboot: guest_start comes first");
+    if (!r)
+        r = guest_require(a, err);
+    if (!r && mode != WCR_MODE_COLD && !a->mech)
+        r = err_set(err, ENOSYS, "mode '%s': this hypervisor has no warm caches", name);
+    if (!r)
+        r = end_as_crash(a, err);
+    if (!r)
+        r = policy_set(a, mode, err);
+    if (r)
+        return r;
+    start = clock_ns();
+    r = destroy_and_wait(a, err);
+    if (!r && a->mech)
+        r = mech_info(a->mech, a->uuid, &info, err);
+    if (!r)
+        r = create(a, "verify", err);
+    if (r)
+        return r;
+    a->rebooted = true;
+    r = guest_wait_phase(a, PHASE_DONE, start + ms_to_ns(deadline_ms), &why);
+    if (r && r != -ETIMEDOUT && r != -ECONNABORTED) {
+        *err = why;
+        return r;
+    }
+    *ret = reboot_reply(a, !r, start, info.pages_retained, r ? &why : NULL);
+    return guest_freeze(a, err);
+}
+
+int guest_say(struct agent *a, const char *line, unsigned deadline_ms, struct err *err)
+{
+    uint64_t deadline = clock_ns() + ms_to_ns(deadline_ms);
+    char path[64], pty[128];
+    int r;
+
+    snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/console/tty", a->domid);
+    r = xen_store_read(a->xen, path, pty, sizeof(pty));
+    if (r)
+        return err_set(err, -r, "guest console: XenStore has no %s", path);
+    r = console_command(&a->console, pty, line, err);
+    while (!r) {
+        console_poll(&a->console);
+        if (a->console.answered)
+            return 0;
+        if (deadline_over(deadline))
+            return err_set(err, ETIMEDOUT, "the guest did not answer '%.100s'", line);
+        nap(POLL_MS, -1);
+    }
+    return r;
+}
+
+int guest_command(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    uint64_t deadline_ms;
+    char line[512];
+    int r;
+
+    r = guest_require(a, err);
+    if (!r)
+        r = request_string(q, "line", NULL, line, sizeof(line), err);
+    if (!r)
+        r = request_uint(q, "deadline_ms", 10000, 1, DEADLINE_MAX_MS, &deadline_ms, err);
+    if (!r)
+        r = guest_say(a, line, (unsigned)deadline_ms, err);
+    if (r)
+        return r;
+    *ret = json_pack("{s:i, s:s}", "rc", a->console.answer_rc, "answer", a->console.answer);
+    return 0;
+}

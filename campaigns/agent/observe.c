@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What became of the guest. */
+#include "campaigns/agent/guest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "campaigns/agent/clock.h"
+#include "campaigns/agent/fault.h"
+#include "campaigns/agent/proto.h"
+
+#define STATUS_MS 50
+#define SUSPECT_MS 500
+#define FLUSH_MS 60
+#define EXCERPT 6000
+#define DEADLINE_MAX_MS 3600000
+
+/* Signs of life: init, and each worker. */
+struct pulse {
+    uint64_t beat;
+    uint64_t changed_ns;
+};
+
+struct watch {
+    struct pulse pulse[1 + STATUS_WORKERS];
+    uint64_t status_ns;         /* when the status disk was read last */
+    uint64_t first_oops_ns;     /* 0: none */
+    uint64_t first_death_ns;
+};
+
+static void pulse_take(struct pulse *p, uint64_t beat, uint64_t now)
+{
+    if (beat == p->beat && p->changed_ns)
+        return;
+    p->beat = beat;
+    p->changed_ns = now;
+}
+
+static int status_take(struct agent *a, struct watch *w, struct err *err)
+{
+    uint64_t now = clock_ns();
+    int r;
+
+    if (now - w->status_ns < ms_to_ns(STATUS_MS))
+        return 0;
+    r = status_reader_poll(&a->status, a->run_id, err);
+    if (r)
+        return r;
+    w->status_ns = now;
+    pulse_take(&w->pulse[0], a->status.head.heartbeat, now);
+    for (unsigned i = 0; i < a->status.head.workers; i++) {
+        const struct status_worker *s = &a->status.workers[i];
+
+        if (s->state == WORKER_RUNS) {
+            pulse_take(&w->pulse[1 + i], s->heartbeat, now);
+        } else {
+            /* A worker that was asked to stand still, or is dead, hangs nowhere. */
+            w->pulse[1 + i].changed_ns = now;
+            if (s->state == WORKER_DEAD && !w->first_death_ns)
+                w->first_death_ns = now;
+        }
+    }
+    return 0;
+}
+
+/* The oldest last sign of life. */
+static uint64_t last_pulse(const struct agent *a, const struct watch *w)
+{
+    uint64_t ret = w->pulse[0].changed_ns;
+
+    for (unsigned i = 0; i < a->status.head.workers; i++)
+        if (w->pulse[1 + i].changed_ns < ret)
+            ret = w->pulse[1 + i].changed_ns;
+    return ret;
+}
+
+static uint64_t first_trouble(const struct watch *w)
+{
+    if (!w->first_oops_ns || (w->first_death_ns && w->first_death_ns < w->first_oops_ns))
+        return w->first_death_ns;
+    return w->first_oops_ns;
+}
+
+/* true: *ret is complete but for what comes with the freeze. */
+static bool decide(struct agent *a, const struct watch *w, uint64_t deadline_ns,
+                   struct observation *ret)
+{
+    uint64_t now = clock_ns(), pulse = last_pulse(a, w), trouble = first_trouble(w);
+    uint64_t still = now > pulse ? now - pulse : 0;
+
+    if (ret->domain.state != DOMAIN_RUNNING && ret->domain.state != DOMAIN_PAUSED) {
+        ret->outcome = "kernel_crash";
+        ret->event_ns = now;
+        return true;
+    }
+    if (still >= ms_to_ns(a->opt.hang_ms)) {
+        ret->outcome = "hang";
+        ret->event_ns = pulse;
+        return true;
+    }
+    /* Heartbeats that stopped just now decide later. */
+    if (still >= ms_to_ns(SUSPECT_MS))
+        return false;
+    if (trouble && (now - trouble >= ms_to_ns(a->opt.settle_ms) || now >= deadline_ns)) {
+        ret->outcome = "process_crash";
+        ret->event_ns = trouble;
+        return true;
+    }
+    if (!trouble && now >= deadline_ns) {
+        ret->outcome = "no_crash";
+        ret->event_ns = now;
+        return true;
+    }
+    return false;
+}
+
+/* The console's last words come through xenconsoled, a little later. */
+static void console_flush(struct agent *a)
+{
+    uint64_t end = clock_ns() + ms_to_ns(FLUSH_MS);
+
+    do {
+        nap(POLL_MS, -1);
+        console_poll(&a->console);
+    } while (!deadline_over(end));
+}
+
+int observe(struct agent *a, uint64_t deadline_ns, struct activation *act,
+            struct observation *ret, struct err *err)
+{
+    struct watch w = {0};
+    uint64_t start = clock_ns();
+    int r;
+
+    *ret = (struct observation){0};
+    for (unsigned i = 0; i < 1 + STATUS_WORKERS; i++)
+        w.pulse[i].changed_ns = start;
+    for (;;) {
+        int fd;
+
+        console_poll(&a->console);
+        if (a->console.oops.seen && !w.first_oops_ns)
+            w.first_oops_ns = clock_ns();
+        r = act ? fault_poll(a, act, err) : 0;
+        if (!r)
+            r = status_take(a, &w, err);
+        if (!r)
+            r = xen_domain_info(a->xen, a->domid, &ret->domain, err);
+        if (r)
+            return r;
+        if (decide(a, &w, deadline_ns, ret))
+            break;
+        fd = act ? fault_fd(a) : -1;
+        nap(POLL_MS, fd >= 0 ? fd : xen_watch_fd(a->xen));
+        xen_watch_drain(a->xen);
+    }
+    console_flush(a);
+    if (act)
+        r = fault_poll(a, act, err);
+    if (!r)
+        r = guest_freeze(a, err);
+    return r;
+}
+
+static json_t *excerpt(const struct console *c)
+{
+    size_t n = c->tail_len < EXCERPT ? c->tail_len : EXCERPT;
+
+    return json_stringn_nocheck(c->tail + c->tail_len - n, n);
+}
+
+static uint64_t ops_total(const struct agent *a, uint64_t *ret_errors, uint64_t *ret_content)
+{
+    uint64_t n = 0;
+
+    *ret_errors = *ret_content = 0;
+    for (unsigned i = 0; i < a->status.head.workers; i++) {
+        n += a->status.workers[i].ops;
+        *ret_errors += a->status.workers[i].op_errors;
+        *ret_content += a->status.workers[i].content_errors;
+    }
+    return n;
+}
+
+static json_t *outcome_reply(struct agent *a, const struct observation *o, uint64_t inject_ns,
+                             const struct activation *act)
+{
+    uint64_t errors, content, ops = ops_total(a, &errors, &content);
+    uint64_t since = act && act->activated ? act->activated_ns : inject_ns;
+    bool ended = o->domain.state == DOMAIN_CRASHED || o->domain.state == DOMAIN_SHUTDOWN;
+    bool crash = strcmp(o->outcome, "no_crash") != 0;
+    char signature[256];
+    json_t *j;
+
+    oops_signature(&a->console.oops, signature, sizeof(signature));
+    j = json_pack("{s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:b, s:b}", "outcome", o->outcome,
+                  "inject_ns", (json_int_t)inject_ns, "signature", signature, "console",
+                  excerpt(&a->console), "ops", (json_int_t)ops, "op_errors", (json_int_t)errors,
+                  "content_errors", (json_int_t)content, "fs_error", a->console.oops.fs_error,
+                  "oom", a->console.oops.oom);
+    if (!j)
+        return NULL;
+    json_object_set_new(j, "activated", !act ? json_null() : act->activated ? json_true() :
+                        act->known ? json_false() : json_null());
+    json_object_set_new(j, "activated_ns", act && act->activated ?
+                        json_integer((json_int_t)act->activated_ns) : json_null());
+    json_object_set_new(j, "detect_ns", crash && o->event_ns > since ?
+                        json_integer((json_int_t)(o->event_ns - since)) :
+                        crash ? json_integer(0) : json_null());
+    json_object_set_new(j, "shutdown_reason", ended ?
+                        json_string(xen_shutdown_name(o->domain.shutdown_reason)) : json_null());
+    return j;
+}
+
+static int ready_for_trial(struct agent *a, struct err *err)
+{
+    int r = guest_require(a, err);
+    struct domain_info info;
+
+    if (!r && (!a->started || a->rebooted))
+        r = err_set(err, EBUSY, "the guest does not run the workload: guest_start comes first");
+    if (!r)
+        r = xen_domain_info(a->xen, a->domid, &info, err);
+    if (!r && info.state == DOMAIN_PAUSED)
+        r = xen_domain_unpause(a->xen, a->domid, err);
+    else if (!r && info.state != DOMAIN_RUNNING)
+        r = err_set(err, ESRCH, "the guest does not run any more");
+    return r;
+}
+
+int guest_golden(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    struct observation o;
+    uint64_t run_ms, start;
+    int r;
+
+    r = request_uint(q, "run_ms", 2000, 1, DEADLINE_MAX_MS, &run_ms, err);
+    if (!r)
+        r = ready_for_trial(a, err);
+    if (r)
+        return r;
+    console_poll(&a->console);
+    console_mark(&a->console);
+    start = clock_ns();
+    r = observe(a, start + ms_to_ns(run_ms), NULL, &o, err);
+    if (!r)
+        *ret = outcome_reply(a, &o, start, NULL);
+    return r;
+}
+
+/* The workload goes on for a while, so that a fault does not always meet the same instant. */
+static void delay(struct agent *a, uint64_t ms)
+{
+    uint64_t end = clock_ns() + ms_to_ns(ms);
+
+    while (!deadline_over(end)) {
+        uint64_t left = (end - clock_ns()) / 1000000;
+
+        console_poll(&a->console);
+        nap(left < POLL_MS ? (int)left + 1 : POLL_MS, -1);
+    }
+}
+
+int guest_inject(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    struct activation act = {0};
+    struct observation o;
+    uint64_t delay_ms, deadline_ms, inject_ns;
+    int r;
+
+    r = request_uint(q, "delay_ms", 0, 0, DEADLINE_MAX_MS, &delay_ms, err);
+    if (!r)
+        r = request_uint(q, "deadline_ms", 10000, 1, DEADLINE_MAX_MS, &deadline_ms, err);
+    if (!r)
+        r = ready_for_trial(a, err);
+    if (r)
+        return r;
+    delay(a, delay_ms);
+    console_poll(&a->console);
+    console_mark(&a->console);
+    r = fault_inject(a, q, err);
+    if (r)
+        return r;
+    inject_ns = clock_ns();
+    r = observe(a, inject_ns + ms_to_ns(deadline_ms), &act, &o, err);
+    if (!r)
+        *ret = outcome_reply(a, &o, inject_ns, &act);
+    fault_release(a);
+    return r;
+}
