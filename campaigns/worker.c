@@ -30,6 +30,17 @@ static int send_message(void *ctx, json_t *message, struct err *err)
     return r;
 }
 
+/* Console output need not be UTF-8, and ends its lines twice. */
+static void printable(char *s)
+{
+    char *to = s;
+
+    for (; *s; s++)
+        if (*s != '\r')
+            *to++ = *s == '\n' || (*s >= ' ' && *s <= '~') ? *s : '?';
+    *to = '\0';
+}
+
 static int report_error(struct jsonl *line, const struct trial_runner *t, const json_t *job,
                         const struct err *err)
 {
@@ -39,10 +50,8 @@ static int report_error(struct jsonl *line, const struct trial_runner *t, const 
 
     m = json_pack("{s:s, s:O, s:s, s:i}", "type", "error", "job", json_object_get(job, "job"),
                   "error", err->msg, "code", err->code);
-    /* Console output need not be UTF-8. */
-    for (char *p = console; p && *p; p++)
-        if (*p != '\n' && (*p < ' ' || *p > '~'))
-            *p = '?';
+    if (console)
+        printable(console);
     if (m && console)
         json_object_set_new(m, "console", json_string(console));
     free(console);

@@ -19,7 +19,8 @@
 #include "testbed/private.h"
 
 #define ESCAPE 0x1d     /* Ctrl-] */
-#define MARK "WCR-SHELL-STATUS"
+#define MARK "WCR-SHELL"
+#define SHELL_TIMEOUT_MS 15000
 
 struct cli {
     char *dir;
@@ -189,37 +190,6 @@ static int interactive(int fd)
     return r;
 }
 
-/* Everything between the two marks of the shell's answer goes to standard output. */
-static int one_command(int fd, const char *command, int *ret_status)
-{
-    static char buf[1 << 20];
-    char *begin, *end;
-    size_t len = 0;
-    ssize_t n;
-
-    /* Written so that an echo of the line does not contain the marks. */
-    dprintf(fd, "echo; echo %s''-BEGIN; ( %s\n); s=$?; echo; echo %s''-END $s\n", MARK, command,
-            MARK);
-    for (;;) {
-        n = read(fd, buf + len, sizeof(buf) - 1 - len);
-        if (n <= 0)
-            return -EPIPE;
-        len += (size_t)n;
-        buf[len] = '\0';
-        begin = strstr(buf, MARK "-BEGIN");
-        end = begin ? strstr(begin, "\n" MARK "-END ") : NULL;
-        if (end && strchr(end + 1, '\n'))
-            break;
-        if (len == sizeof(buf) - 1)
-            return -E2BIG;
-    }
-    *ret_status = atoi(end + strlen("\n" MARK "-END "));
-    begin = strchr(begin, '\n');
-    if (begin && begin < end)
-        fwrite(begin + 1, 1, (size_t)(end - begin - 1), stdout);
-    return 0;
-}
-
 /* Connect to one of its sockets; a negative return was complained about. */
 static int open_socket(const struct cli *cli, const char *name)
 {
@@ -284,11 +254,89 @@ static int cmd_call(const struct cli *cli)
     return !r ? WCR_EXIT_OK : r == -EREMOTEIO ? WCR_EXIT_FAIL : complain(&err);
 }
 
+/* Read into @buf until @mark, and the end of its line, are there. */
+static int read_until(int fd, const char *mark, int64_t deadline, char *buf, size_t size,
+                      size_t *len)
+{
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int64_t left = deadline == JSONL_FOREVER ? -1 : deadline - wall_ms();
+        char *found;
+        ssize_t n;
+
+        buf[*len] = '\0';
+        found = strstr(buf, mark);
+        if (found && strchr(found + 1, '\n'))
+            return 0;
+        if (*len == size - 1)
+            return -E2BIG;
+        if (deadline != JSONL_FOREVER && left <= 0)
+            return -ETIMEDOUT;
+        if (poll(&p, 1, (int)left) <= 0)
+            continue;
+        n = read(fd, buf + *len, size - 1 - *len);
+        if (n <= 0)
+            return -EPIPE;
+        *len += (size_t)n;
+    }
+}
+
+/*
+ * A shell that listens. The last user's may still be ending, and the port with it;
+ * so nothing is said before one has answered.
+ */
+static int open_shell(const struct cli *cli)
+{
+    int64_t deadline = wall_deadline(SHELL_TIMEOUT_MS);
+    static char buf[65536];
+
+    for (;;) {
+        int fd = open_socket(cli, SOCKET_SHELL), r;
+        size_t len = 0;
+
+        if (fd < 0)
+            return fd;
+        /* Written so that an echo of the line does not contain the mark. */
+        dprintf(fd, "\necho %s''-READY\n", MARK);
+        r = read_until(fd, MARK "-READY", wall_deadline(2000), buf, sizeof(buf), &len);
+        if (!r)
+            return fd;
+        close(fd);
+        if (wall_ms() >= deadline) {
+            fprintf(stderr, "wcr testbed: no shell answers in domain 0\n");
+            return -ETIMEDOUT;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    }
+}
+
+/* Everything between the two marks of the shell's answer goes to standard output. */
+static int one_command(int fd, const char *command, int *ret_status)
+{
+    static char buf[1 << 20];
+    char *begin, *end;
+    size_t len = 0;
+    int r;
+
+    dprintf(fd, "echo; echo %s''-BEGIN; ( %s\n); s=$?; echo; echo %s''-END $s\n", MARK, command,
+            MARK);
+    r = read_until(fd, "\n" MARK "-END ", JSONL_FOREVER, buf, sizeof(buf), &len);
+    if (r)
+        return r;
+    begin = strstr(buf, MARK "-BEGIN");
+    end = strstr(buf, "\n" MARK "-END ");
+    *ret_status = atoi(end + strlen("\n" MARK "-END "));
+    begin = begin ? strchr(begin, '\n') : NULL;
+    if (begin && begin < end)
+        fwrite(begin + 1, 1, (size_t)(end - begin - 1), stdout);
+    return 0;
+}
+
 static int cmd_shell(const struct cli *cli)
 {
     int fd, r, status = 0;
 
-    fd = open_socket(cli, SOCKET_SHELL);
+    fd = open_shell(cli);
     if (fd < 0)
         return WCR_EXIT_ERROR;
     r = cli->command ? one_command(fd, cli->command, &status) : interactive(fd);
