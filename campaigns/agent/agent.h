@@ -65,8 +65,8 @@ int guest_golden(struct agent *a, const json_t *request, json_t **ret, struct er
 int guest_inject(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_verify(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 
-/* Send one line to the guest and wait for its answer; the text stays in a->console. */
-int guest_say(struct agent *a, const char *line, unsigned deadline_ms, struct err *err);
+/* Send one line to the guest's init; its answer comes through a->console. */
+int guest_send(struct agent *a, const char *line, struct err *err);
 void guest_destroy(struct agent *a);
 
 #endif

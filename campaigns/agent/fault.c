@@ -12,6 +12,9 @@
 
 #define LOAD_MS 30000
 #define COMMAND_MAX 480
+#define TAIL_MAX 400
+#define TAIL(c) (int)((c)->tail_len < TAIL_MAX ? (c)->tail_len : TAIL_MAX), \
+    (c)->tail + ((c)->tail_len < TAIL_MAX ? 0 : (c)->tail_len - TAIL_MAX)
 
 /* A word that may stand on the guest's command line. */
 static bool is_word(const char *s)
@@ -56,23 +59,37 @@ static bool guest_ended(struct agent *a)
 }
 
 /* A fault may strike before the guest could say that it was loaded. */
+static bool struck(struct agent *a)
+{
+    return a->console.activated_ns || a->console.oops.seen || guest_ended(a);
+}
+
 static int runtime_inject(struct agent *a, const char *class_name, const json_t *params,
                           struct err *err)
 {
+    uint64_t deadline = clock_ns() + ms_to_ns(LOAD_MS);
     char line[COMMAND_MAX];
     int r = command_build(class_name, params, line, sizeof(line), err);
 
-    if (r)
-        return r;
-    r = guest_say(a, line, LOAD_MS, err);
-    if (r == -ETIMEDOUT && (guest_ended(a) || a->console.oops.seen))
-        return 0;
-    if (r)
-        return r;
-    if (a->console.answer_rc)
-        return err_set(err, EIO, "the guest could not load the fault '%s': rc %d (negative: errno; "
-                       "127: no staprun; else staprun's)", class_name, a->console.answer_rc);
-    return 0;
+    if (!r)
+        r = guest_send(a, line, err);
+    while (!r) {
+        console_poll(&a->console);
+        if (a->console.answered)
+            break;
+        if (struck(a))
+            return 0;
+        if (deadline_over(deadline))
+            return err_set(err, ETIMEDOUT, "the guest did not load the fault '%s' in %d ms",
+                           class_name, LOAD_MS);
+        nap(POLL_MS, xen_watch_fd(a->xen));
+        xen_watch_drain(a->xen);
+    }
+    if (!r && a->console.answer_rc)
+        r = err_set(err, EIO, "the guest could not load the fault '%s': rc %d (negative: errno; "
+                    "127: no staprun; else staprun's); console ends: %.*s", class_name,
+                    a->console.answer_rc, TAIL(&a->console));
+    return r;
 }
 
 int fault_inject(struct agent *a, const json_t *request, struct err *err)

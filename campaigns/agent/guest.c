@@ -84,26 +84,31 @@ static int sysfs_sum(const char *path, uint64_t *ret)
     return n > 0 ? 0 : -ENODATA;
 }
 
-static void disk_quiet_wait(const char *device)
+static uint64_t disk_inflight(const char *device)
 {
     const char *name = strrchr(device, '/');
-    uint64_t deadline = clock_ns() + ms_to_ns(QUIET_MS), inflight;
     char path[128];
+    uint64_t n;
 
     snprintf(path, sizeof(path), "/sys/block/%s/inflight", name ? name + 1 : device);
-    while (sysfs_sum(path, &inflight) == 0 && inflight && !deadline_over(deadline))
-        nap(5, -1);
+    return sysfs_sum(path, &n) == 0 ? n : 0;
+}
+
+bool guest_io_pending(struct agent *a)
+{
+    return disk_inflight(a->opt.data_disk) || disk_inflight(a->opt.status_disk);
 }
 
 int guest_freeze(struct agent *a, struct err *err)
 {
     struct domain_info info;
+    uint64_t deadline = clock_ns() + ms_to_ns(QUIET_MS);
     int r = xen_domain_info(a->xen, a->domid, &info, err);
 
     if (!r && info.state == DOMAIN_RUNNING)
         r = xen_domain_pause(a->xen, a->domid, err);
-    if (!r)
-        disk_quiet_wait(a->opt.data_disk);
+    while (!r && guest_io_pending(a) && !deadline_over(deadline))
+        nap(5, -1);
     return r;
 }
 
@@ -176,7 +181,7 @@ int guest_start(struct agent *a, const json_t *q, json_t **ret, struct err *err)
     struct guest_params params;
     enum wcr_mode mode;
     char policy[16];
-    uint64_t deadline_ms, start, booted;
+    uint64_t deadline_ms, start, booted, warm;
     int r;
 
     r = params_take(q, &params, err);
@@ -201,9 +206,14 @@ int guest_start(struct agent *a, const json_t *q, json_t **ret, struct err *err)
         r = guest_wait_phase(a, PHASE_RUNNING, start + ms_to_ns(deadline_ms), err);
     if (r)
         return r;
+    /* Standing still it makes a quiet snapshot; the next request lets it go on. */
+    warm = clock_ns();
+    r = guest_freeze(a, err);
+    if (r)
+        return r;
     a->started = true;
     *ret = json_pack("{s:i, s:I, s:I, s:b}", "domid", (int)a->domid, "boot_ns",
-                     (json_int_t)(booted - start), "warm_ns", (json_int_t)(clock_ns() - booted),
+                     (json_int_t)(booted - start), "warm_ns", (json_int_t)(warm - booted),
                      "warmcache", a->mech != NULL);
     return 0;
 }
@@ -303,9 +313,8 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
     return guest_freeze(a, err);
 }
 
-int guest_say(struct agent *a, const char *line, unsigned deadline_ms, struct err *err)
+int guest_send(struct agent *a, const char *line, struct err *err)
 {
-    uint64_t deadline = clock_ns() + ms_to_ns(deadline_ms);
     char path[64], pty[128];
     int r;
 
@@ -313,7 +322,14 @@ int guest_say(struct agent *a, const char *line, unsigned deadline_ms, struct er
     r = xen_store_read(a->xen, path, pty, sizeof(pty));
     if (r)
         return err_set(err, -r, "guest console: XenStore has no %s", path);
-    r = console_command(&a->console, pty, line, err);
+    return console_command(&a->console, pty, line, err);
+}
+
+static int say(struct agent *a, const char *line, uint64_t deadline_ms, struct err *err)
+{
+    uint64_t deadline = clock_ns() + ms_to_ns(deadline_ms);
+    int r = guest_send(a, line, err);
+
     while (!r) {
         console_poll(&a->console);
         if (a->console.answered)
@@ -327,17 +343,24 @@ int guest_say(struct agent *a, const char *line, unsigned deadline_ms, struct er
 
 int guest_command(struct agent *a, const json_t *q, json_t **ret, struct err *err)
 {
+    struct domain_info before;
     uint64_t deadline_ms;
     char line[512];
     int r;
 
     r = guest_require(a, err);
     if (!r)
+        r = xen_domain_info(a->xen, a->domid, &before, err);
+    if (!r)
         r = request_string(q, "line", NULL, line, sizeof(line), err);
     if (!r)
         r = request_uint(q, "deadline_ms", 10000, 1, DEADLINE_MAX_MS, &deadline_ms, err);
+    if (!r && before.state == DOMAIN_PAUSED)
+        r = xen_domain_unpause(a->xen, a->domid, err);
     if (!r)
-        r = guest_say(a, line, (unsigned)deadline_ms, err);
+        r = say(a, line, deadline_ms, err);
+    if (before.state == DOMAIN_PAUSED)
+        guest_freeze(a, NULL);
     if (r)
         return r;
     *ret = json_pack("{s:i, s:s}", "rc", a->console.answer_rc, "answer", a->console.answer);

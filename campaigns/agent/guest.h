@@ -15,11 +15,15 @@ int guest_wait_phase(struct agent *a, enum status_phase phase, uint64_t deadline
 /* Stop the vCPUs of a living domain, then wait until its last I/O came back. */
 int guest_freeze(struct agent *a, struct err *err);
 
+/* The backing disks work on something of the guest's. */
+bool guest_io_pending(struct agent *a);
+
 /* -ENOENT with a message when there is no domain. */
 int guest_require(struct agent *a, struct err *err);
 
 struct activation {
-    bool known;             /* false: this kind of fault cannot tell */
+    bool known;             /* false: nobody can tell */
+    bool exact;             /* seen by the hypervisor, not told by the guest */
     bool activated;
     uint64_t activated_ns;
 };

@@ -250,7 +250,7 @@ static const char usage[] =
     "  --kernel FILE --initrd FILE    of the guest (/usr/lib/wcr/guest-vmlinuz, guest-initrd.img)\n"
     "  --cmdline WORDS       added to the guest's kernel command line\n"
     "  --console-dir DIR     where xenconsoled keeps its logs (/var/log/xen/console)\n"
-    "  --hang-ms N           a heartbeat that stands still so long is a hang (3000)\n"
+    "  --hang-ms N           a heartbeat that stands still so long is a hang (2000)\n"
     "  --settle-ms N         after an oops, wait so long for what follows (2000)\n"
     "  --no-warmcache        go on, cold, on a hypervisor without the mechanism\n";
 
@@ -337,7 +337,7 @@ int main(int argc, char **argv)
             .domain_uuid = "77637200-6775-4573-8000-000000000001",
             .data_disk = "/dev/vdb", .status_disk = "/dev/vdc",
             .kernel = "/usr/lib/wcr/guest-vmlinuz", .initrd = "/usr/lib/wcr/guest-initrd.img",
-            .console_dir = "/var/log/xen/console", .hang_ms = 3000, .settle_ms = 2000,
+            .console_dir = "/var/log/xen/console", .hang_ms = 2000, .settle_ms = 2000,
         },
     };
     const char *path = NULL;
