@@ -1,5 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 AGENT_SRCS += $(addprefix campaigns/agent/,main.c console.c fault.c guest.c guest_xml.c libvirt.c \
 	mech.c observe.c oops.c proto.c status.c verdict.c verify.c xen.c) \
-	campaigns/workload/content.c campaigns/workload/status_page.c lib/err.c
+	$(addprefix campaigns/workload/,content.c status_page.c)
 AGENT_LIBS += jansson libvirt xencontrol xencall xenforeignmemory xenstore
+
+UNIT_TESTS += $(addprefix campaigns/agent/tests/,console_test proto_test status_test verdict_test)
+console_test_SRCS := campaigns/agent/tests/console_test.c campaigns/agent/console.c \
+	campaigns/agent/oops.c
+proto_test_SRCS := campaigns/agent/tests/proto_test.c campaigns/agent/proto.c \
+	campaigns/agent/guest_xml.c
+status_test_SRCS := campaigns/agent/tests/status_test.c campaigns/agent/status.c \
+	campaigns/workload/status_page.c
+verdict_test_SRCS := campaigns/agent/tests/verdict_test.c campaigns/agent/verdict.c \
+	campaigns/workload/content.c
