@@ -43,7 +43,10 @@ struct executor_ops {
     int (*restore)(void *ctx, enum executor_point point, bool *ret_cold, struct err *err);
     int (*save)(void *ctx, enum executor_point point, struct err *err);
 
-    /* One request of the agent protocol. @request is borrowed. */
+    /*
+     * One request of the agent protocol. @request is borrowed. -ESTALE: the guest's
+     * memory is not what the plan says; another plan is wanted.
+     */
     int (*call)(void *ctx, json_t *request, int64_t timeout_ms, json_t **ret, struct err *err);
 
     /* Versions and facts for the database, valid once warm; new reference. */

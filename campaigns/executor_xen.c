@@ -159,8 +159,9 @@ static int agent_call(struct xen_context *c, json_t *request, int64_t timeout_ms
     }
     if (!json_is_true(json_object_get(reply, "ok"))) {
         error = json_string_value(json_object_get(reply, "error"));
-        r = err_set(err, EREMOTEIO, "agent, '%s': %s", cmd,
-                    error ? error : "failed without a reason");
+        r = err_set(err, json_is_true(json_object_get(reply, "refused")) ? ESTALE : EREMOTEIO,
+                    "agent, '%s': %s",
+                    cmd, error ? error : "failed without a reason");
         json_decref(reply);
         return r;
     }

@@ -74,7 +74,8 @@ int testbed_snapshot_load(struct testbed *tb, const char *name, struct err *err)
 /*
  * Resume, send @request (borrowed; "id" is set), wait for the reply with that id,
  * pause. Replies to other ids (from before a snapshot was loaded) and lines that
- * are no JSON are dropped. {"ok":false,"error":E} is -EREMOTEIO with E as message.
+ * are no JSON are dropped. {"ok":false,"error":E} is -EREMOTEIO with E as message, and
+ * -ESTALE if it says "refused": the guest's memory is not what the plan says.
  * After -ETIMEDOUT the machine is paused and the agent must be taken for lost until
  * a snapshot is loaded.
  */

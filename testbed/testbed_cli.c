@@ -35,6 +35,7 @@ static void usage(FILE *f)
           "                      [--dom0-args WORDS] [--testbed FILE]\n"
           "       wcr testbed shell [-c COMMAND]\n"
           "       wcr testbed call JSON\n"
+          "       wcr testbed agent\n"
           "       wcr testbed console [--follow]\n"
           "       wcr testbed status\n"
           "       wcr testbed down\n\n"
@@ -43,6 +44,8 @@ static void usage(FILE *f)
           "  up        start it and wait until the agent answers\n"
           "  shell     a root shell in domain 0 (leave with Ctrl-]), or one command\n"
           "  call      one request of the agent's protocol, such as '{\"cmd\":\"hello\"}'\n"
+          "  agent     standard input and output connected to the agent, so that\n"
+          "            wcr run --executor xen --agent 'wcr testbed agent' works\n"
           "  console   what Xen and domain 0 printed\n"
           "  status    whether it runs, and what it uses\n"
           "  down      stop it and remove its directory\n\n"
@@ -128,6 +131,24 @@ static int cmd_up(const struct cli *cli)
     return WCR_EXIT_OK;
 }
 
+/* Connect to one of its sockets; a negative return was complained about. */
+static int open_socket(const struct cli *cli, const char *name)
+{
+    struct err err = {0};
+    int dirfd, fd, r;
+
+    dirfd = open(cli->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dirfd < 0) {
+        fprintf(stderr, "wcr testbed: no testbed in %s: 'wcr testbed up' starts one\n", cli->dir);
+        return -ENOENT;
+    }
+    r = testbed_connect(dirfd, name, -1, 0, &fd, &err);
+    close(dirfd);
+    if (r)
+        fprintf(stderr, "wcr testbed: the testbed in %s is not running\n", cli->dir);
+    return r ? r : fd;
+}
+
 static struct termios saved_terminal;
 
 static void restore_terminal(void)
@@ -162,6 +183,18 @@ static int converse(int fd)
     }
 }
 
+/* The agent serves one at a time, and stays when this one leaves. */
+static int cmd_agent(const struct cli *cli)
+{
+    int fd = open_socket(cli, SOCKET_AGENT), r;
+
+    if (fd < 0)
+        return WCR_EXIT_ERROR;
+    r = converse(fd);
+    close(fd);
+    return r ? WCR_EXIT_ERROR : WCR_EXIT_OK;
+}
+
 static int interactive(int fd)
 {
     bool terminal = isatty(STDIN_FILENO);
@@ -188,24 +221,6 @@ static int interactive(int fd)
     if (terminal)
         fputc('\n', stderr);
     return r;
-}
-
-/* Connect to one of its sockets; a negative return was complained about. */
-static int open_socket(const struct cli *cli, const char *name)
-{
-    struct err err = {0};
-    int dirfd, fd, r;
-
-    dirfd = open(cli->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dirfd < 0) {
-        fprintf(stderr, "wcr testbed: no testbed in %s: 'wcr testbed up' starts one\n", cli->dir);
-        return -ENOENT;
-    }
-    r = testbed_connect(dirfd, name, -1, 0, &fd, &err);
-    close(dirfd);
-    if (r)
-        fprintf(stderr, "wcr testbed: the testbed in %s is not running\n", cli->dir);
-    return r ? r : fd;
 }
 
 /* One request to the agent, its answer and the events before it. */
@@ -520,7 +535,8 @@ int cmd_testbed(int argc, char **argv)
         int arguments;
     } verbs[] = {
         {"up", cmd_up, 0},           {"shell", cmd_shell, 0},   {"call", cmd_call, 1},
-        {"console", cmd_console, 0}, {"status", cmd_status, 0}, {"down", cmd_down, 0},
+        {"agent", cmd_agent, 0},     {"console", cmd_console, 0}, {"status", cmd_status, 0},
+        {"down", cmd_down, 0},
     };
     struct cli cli = {.dir = default_dir()};
     int status = parse(&cli, argc, argv);
@@ -542,7 +558,7 @@ int cmd_testbed(int argc, char **argv)
             status = verbs[i].run(&cli);
         goto out;
     }
-    fprintf(stderr, "wcr testbed: unknown verb '%s' (up, shell, call, console, status, down)\n",
+    fprintf(stderr, "wcr testbed: unknown verb '%s' (up, shell, call, agent, console, status, down)\n",
             argv[optind]);
 out:
     free(cli.dir);
