@@ -31,6 +31,7 @@ struct xen_context {
     struct jsonl line;
     uint64_t next_id;
     bool running, lost;
+    bool warm;              /* untouched since the guest was started */
     json_t *hello;
 };
 
@@ -225,7 +226,9 @@ static int xen_restore(void *ctx, enum executor_point point, bool *ret_cold, str
 
     if (point != POINT_WARM)
         return err_set(err, ENOTSUP, "a Xen host has no snapshots");
-    *ret_cold = true;
+    *ret_cold = !c->warm;
+    if (c->warm)
+        return 0;
     if (!c->running || c->lost)
         r = agent_start(c, err);
     if (r)
@@ -235,6 +238,7 @@ static int xen_restore(void *ctx, enum executor_point point, bool *ret_cold, str
         return err_set(err, ENOMEM, "out of memory");
     r = agent_call(c, request, GUEST_TIMEOUT_MS, NULL, err);
     json_decref(request);
+    c->warm = !r;
     return r;
 }
 
@@ -247,6 +251,7 @@ static int xen_save(void *ctx, enum executor_point point, struct err *err)
 
 static int xen_call(void *ctx, json_t *request, int64_t timeout_ms, json_t **ret, struct err *err)
 {
+    ((struct xen_context *)ctx)->warm = false;
     return agent_call(ctx, request, timeout_ms, ret, err);
 }
 
