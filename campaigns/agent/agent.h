@@ -7,7 +7,6 @@
 #define WCR_AGENT_AGENT_H
 
 #include <jansson.h>
-#include <libvirt/libvirt.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,7 +45,6 @@ struct agent {
     uint8_t uuid[16];
     struct xen *xen;
     struct mech *mech;          /* NULL: stock hypervisor and no_warmcache */
-    virConnectPtr libvirt;
     struct status status;
     struct console console;
     struct guest_params params;

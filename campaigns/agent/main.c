@@ -19,6 +19,8 @@
 #include "campaigns/agent/proto.h"
 
 #define WRITE_MS 30000
+#define STRING2(x) #x
+#define STRING(x) STRING2(x)
 
 struct port {
     int in, out;
@@ -183,7 +185,8 @@ static void port_lines(struct agent *a, struct port *p)
         struct err err = {0};
 
         if (r < 0)
-            err_set(&err, E2BIG, "request longer than %d bytes", PROTO_LINE_MAX - 1);
+            err_set(&err, -r, r == -EILSEQ ? "request with a NUL in it" :
+                    "request longer than " STRING(PROTO_LINE_MAX) " bytes");
         if (r < 0)
             port_reply(p, reply_error(-1, &err));
         else if (line[0])

@@ -2,6 +2,7 @@
 AGENT_SRCS += $(addprefix campaigns/agent/,main.c console.c fault.c guest.c guest_xml.c libvirt.c \
 	mech.c observe.c oops.c proto.c status.c verdict.c verify.c xen.c) \
 	$(addprefix campaigns/workload/,content.c status_page.c)
+AGENT_LDLIBS += -lpthread
 AGENT_LIBS += jansson libvirt xencontrol xencall xenforeignmemory xenstore
 
 UNIT_TESTS += $(addprefix campaigns/agent/tests/,console_test proto_test status_test verdict_test)

@@ -169,6 +169,9 @@ int observe(struct agent *a, uint64_t deadline_ns, struct activation *act,
         act->known = false;
     if (!r)
         r = guest_freeze(a, err);
+    /* The last of what the workload wrote. */
+    if (!r)
+        r = status_reader_poll(&a->status, a->run_id, err);
     return r;
 }
 
@@ -292,6 +295,8 @@ int guest_inject(struct agent *a, const json_t *q, json_t **ret, struct err *err
     if (r)
         return r;
     inject_ns = clock_ns();
+    if (a->console.activated_ns)
+        inject_ns = a->console.activated_ns;    /* it struck while it was loaded */
     r = observe(a, inject_ns + ms_to_ns(deadline_ms), &act, &o, err);
     if (!r)
         *ret = outcome_reply(a, &o, inject_ns, &act);

@@ -23,7 +23,7 @@ int proto_reader_line(struct proto_reader *r, char *line)
 {
     char *end = memchr(r->buf, '\n', r->len);
     size_t n;
-    bool dropped = r->overlong;
+    bool dropped = r->overlong, nul = false;
 
     if (!end)
         return 0;
@@ -33,14 +33,13 @@ int proto_reader_line(struct proto_reader *r, char *line)
         if (n && line[n - 1] == '\r')
             n--;
         line[n] = '\0';
-        /* A NUL inside would hide the rest of the line: JSON has none. */
-        if (memchr(line, '\0', n))
-            line[0] = '\0';
+        nul = memchr(line, '\0', n) != NULL;
     }
     r->overlong = false;
     r->len -= (size_t)(end + 1 - r->buf);
     memmove(r->buf, end + 1, r->len);
-    return dropped ? -E2BIG : 1;
+    /* A NUL would hide the rest of the line: JSON has none. */
+    return dropped ? -E2BIG : nul ? -EILSEQ : 1;
 }
 
 /* jansson recurses: do not let a line of brackets choose the depth of the stack. */
@@ -174,5 +173,7 @@ json_t *reply_error(json_int_t id, const struct err *err)
 
     /* A message may quote what came in, which may not be UTF-8. */
     json_object_set_new(r, "error", text ? text : json_string("error with an unprintable message"));
+    if (err->code == PROTO_REFUSED)
+        json_object_set_new(r, "refused", json_true());
     return r;
 }

@@ -6,6 +6,7 @@
 #ifndef WCR_AGENT_PROTO_H
 #define WCR_AGENT_PROTO_H
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 
 #define PROTO_LINE_MAX 65536
 #define PROTO_DEPTH_MAX 32
+#define PROTO_REFUSED ESTALE
 
 /* Bytes from the port, cut into lines. A line that is too long is dropped whole. */
 struct proto_reader {
@@ -32,7 +34,7 @@ void proto_reader_added(struct proto_reader *r, size_t n);
 
 /*
  * The next complete line without its end, copied to @line (PROTO_LINE_MAX bytes).
- * 1: a line. 0: none. -E2BIG: a line was dropped.
+ * 1: a line. 0: none. -E2BIG: too long, -EILSEQ: it holds a NUL; it was dropped.
  */
 int proto_reader_line(struct proto_reader *r, char *line);
 
@@ -55,6 +57,10 @@ int request_string(const json_t *o, const char *name, const char *fallback, char
 
 /* Replies, new references. @fields (may be NULL) is consumed. */
 json_t *reply_ok(json_int_t id, json_t *fields);
+/*
+ * An error with the code PROTO_REFUSED says "refused" too: this plan does not fit this
+ * guest's memory, and another one should be drawn.
+ */
 json_t *reply_error(json_int_t id, const struct err *err);
 
 #endif

@@ -199,6 +199,16 @@ static int cmd_read(struct guest *g, int argc, char **argv)
     return 0;
 }
 
+/* Kill a worker as a fault would: what a process crash looks like, for tests. */
+static int cmd_kill(struct guest *g, int argc, char **argv)
+{
+    unsigned worker = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
+
+    if (worker >= g->opt.workers || g->worker_pid[worker] <= 0)
+        return -ESRCH;
+    return kill(g->worker_pid[worker], SIGSEGV) < 0 ? -errno : 0;
+}
+
 static int cmd_ping(struct guest *g, int argc, char **argv)
 {
     (void)g, (void)argc, (void)argv;
@@ -206,9 +216,10 @@ static int cmd_ping(struct guest *g, int argc, char **argv)
 }
 
 static const struct command commands[] = {
-    {"cat", cmd_cat},         {"drop_caches", cmd_drop_caches}, {"ping", cmd_ping},
-    {"poke", cmd_poke},       {"quiesce", cmd_quiesce},         {"read", cmd_read},
-    {"resume", cmd_resume},   {"stap", cmd_stap},               {"sync", cmd_sync},
+    {"cat", cmd_cat},         {"drop_caches", cmd_drop_caches}, {"kill", cmd_kill},
+    {"ping", cmd_ping},       {"poke", cmd_poke},               {"quiesce", cmd_quiesce},
+    {"read", cmd_read},       {"resume", cmd_resume},           {"stap", cmd_stap},
+    {"sync", cmd_sync},
 };
 
 void command_run(struct guest *g, char *line)
