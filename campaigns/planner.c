@@ -40,7 +40,7 @@ static int injector_draw(void *ctx, const struct spec *spec, const struct spec_c
     struct plan plan;
     int r;
 
-    if (!p->source) {
+    if (class->kind == FAULT_TEXT && !p->source) {
         if (!p->vmlinux)
             return err_set(err, ENOENT,
                            "no kernel with symbols to draw plans from: run 'make testbed', or "

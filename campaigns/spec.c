@@ -112,6 +112,7 @@ static const char *node_kind(const yaml_node_t *node)
 static int scalar(struct reader *rd, const yaml_node_t *node, const struct place *at,
                   const char *expected, const char **ret)
 {
+    *ret = NULL;
     if (node->type != YAML_SCALAR_NODE)
         return fail(rd, node, at, "expected %s, found %s", expected, node_kind(node));
     *ret = (const char *)node->data.scalar.value;
@@ -335,24 +336,26 @@ static int read_modes(struct reader *rd, const yaml_node_t *node, const struct p
 static int check_class(struct reader *rd, const yaml_node_t *node, const struct place *at,
                        const char *value)
 {
-    char known[300] = "";
-    size_t len = 0;
+    char known[300];
 
     if (fault_class_find(value))
         return 0;
-    for (size_t i = 0; i < fault_classes_len && len < sizeof(known); i++)
-        len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", len ? ", " : "",
-                                fault_classes[i].name);
+    fault_class_names(known, sizeof(known));
     return fail(rd, node, at, "unknown fault class '%.40s' (known: %s)", value, known);
 }
 
 static int check_target(struct reader *rd, const yaml_node_t *node, const struct place *at,
                         const char *value)
 {
-    if (!strcmp(value, "all") || (!strncmp(value, "dir:", 4) && value[4]) ||
-        (!strncmp(value, "func:", 5) && value[5]))
+    static const char *const kinds[] = {"dir:", "file:", "func:", "range:"};
+
+    if (!strcmp(value, "all"))
         return 0;
-    return fail(rd, node, at, "expected 'all', 'dir:DIRECTORY' or 'func:NAME', found '%.80s'",
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (!strncmp(value, kinds[i], strlen(kinds[i])) && value[strlen(kinds[i])])
+            return 0;
+    return fail(rd, node, at,
+                "expected all, dir:DIRECTORY, file:FILE, func:NAME or range:FROM-TO, found '%.80s'",
                 value);
 }
 
@@ -377,7 +380,7 @@ static int check_filesystem(struct reader *rd, const yaml_node_t *node, const st
 static const struct field class_fields[] = {
     {"class", read_string, offsetof(struct spec_class, class_name), true, 0, 16, check_class, NULL},
     {"trials", read_u32, offsetof(struct spec_class, trials), true, 1, 1000000, NULL, NULL},
-    {"target", read_string, offsetof(struct spec_class, target), false, 0, 256, check_target, NULL},
+    {"target", read_string, offsetof(struct spec_class, target), false, 0, 128, check_target, NULL},
     {"rate", read_range_u64, offsetof(struct spec_class, rate_lo), false, 1, 1000000000, NULL,
      NULL},
     {NULL},
@@ -398,6 +401,8 @@ static int add_class(struct reader *rd, const yaml_node_t *node, const struct pl
     r = read_fields(rd, node, at, class_fields, c);
     if (r)
         return r;
+    if (c->rate_hi && !fault_class_find(c->class_name)->rated)
+        return fail(rd, node, at, "class %s has no rate", c->class_name);
     for (unsigned i = 0; i < spec->classes_len; i++)
         if (!strcmp(classes[i].class_name, c->class_name))
             return fail(rd, node, at, "class %s is listed twice; raise 'trials' instead",
@@ -445,7 +450,7 @@ static const struct field workload_fields[] = {
 /* The text of "target" at the top is the default of the classes. */
 struct spec_root {
     struct spec spec;
-    char target[256];
+    char target[128];
 };
 
 #define U32(key, member, min, max)                                                                 \
@@ -455,7 +460,7 @@ static const struct field root_fields[] = {
     {"name", read_string, offsetof(struct spec_root, spec.name), true, 0, 64, check_name, NULL},
     {"seed", read_u64, offsetof(struct spec_root, spec.seed), true, 0, INT64_MAX / 2, NULL, NULL},
     {"classes", read_classes, offsetof(struct spec_root, spec), true, 0, 0, NULL, NULL},
-    {"target", read_string, offsetof(struct spec_root, target), false, 0, 256, check_target, NULL},
+    {"target", read_string, offsetof(struct spec_root, target), false, 0, 128, check_target, NULL},
     {"modes", read_modes, offsetof(struct spec_root, spec.modes), false, 0, 0, NULL, NULL},
     U32("golden", golden, 0, 100000),
     U32("golden_run_ms", golden_run_ms, 1, 3600000),
@@ -603,26 +608,25 @@ json_t *spec_to_json(const struct spec *s)
     for (unsigned i = 0; i < s->classes_len; i++) {
         const struct spec_class *c = &s->classes[i];
 
-        json_array_append_new(classes, json_pack("{s:s, s:i, s:s, s:[I, I]}", "class",
-                                                 c->class_name, "trials", (int)c->trials, "target",
-                                                 c->target, "rate", (json_int_t)c->rate_lo,
-                                                 (json_int_t)c->rate_hi));
+        json_array_append_new(classes, json_pack("{s:s, s:s, s:[I, I]}", "class", c->class_name,
+                                                 "target", c->target, "rate",
+                                                 (json_int_t)c->rate_lo, (json_int_t)c->rate_hi));
     }
     for (int m = 0; m < MODES; m++)
         if (s->modes[m])
             json_array_append_new(modes, json_string(mode_names[m]));
     return json_pack(
-        "{s:s, s:I, s:o, s:o, s:i, s:i, s:i, s:b, s:i, s:i, s:i, s:[i, i], s:i, s:{s:i, s:i}, "
+        "{s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:i, s:i, s:i, s:[i, i], s:{s:i, s:i}, "
         "s:{s:i, s:i, s:I, s:s, s:s}}",
-        "name", s->name, "seed", (json_int_t)s->seed, "classes", classes, "modes", modes, "golden",
-        (int)s->golden, "golden_run_ms", (int)s->golden_run_ms, "faults_per_trial",
-        (int)s->faults_per_trial, "require_activation", (int)s->require_activation, "redraws",
-        (int)s->redraws, "deadline_ms", (int)s->deadline_ms, "boot_deadline_ms",
-        (int)s->boot_deadline_ms, "delay_ms", (int)s->delay_min_ms, (int)s->delay_max_ms, "retries",
-        (int)s->retries, "guest", "memory_mb", (int)s->guest.memory_mb, "vcpus",
-        (int)s->guest.vcpus, "workload", "files", (int)s->workload.files, "blocks_per_file",
-        (int)s->workload.blocks_per_file, "seed", (json_int_t)s->workload.seed, "filesystem",
-        s->workload.filesystem, "mount_options", s->workload.mount_options);
+        "name", s->name, "seed", (json_int_t)s->seed, "classes", classes, "modes", modes,
+        "golden_run_ms", (int)s->golden_run_ms, "faults_per_trial", (int)s->faults_per_trial,
+        "require_activation", (int)s->require_activation, "redraws", (int)s->redraws,
+        "deadline_ms", (int)s->deadline_ms, "boot_deadline_ms", (int)s->boot_deadline_ms,
+        "delay_ms", (int)s->delay_min_ms, (int)s->delay_max_ms, "guest", "memory_mb",
+        (int)s->guest.memory_mb, "vcpus", (int)s->guest.vcpus, "workload", "files",
+        (int)s->workload.files, "blocks_per_file", (int)s->workload.blocks_per_file, "seed",
+        (json_int_t)s->workload.seed, "filesystem", s->workload.filesystem, "mount_options",
+        s->workload.mount_options);
 }
 
 unsigned spec_trials(const struct spec *spec)

@@ -27,7 +27,7 @@ int reboot_mode_find(const char *name);     /* -1: no such mode */
 struct spec_class {
     char class_name[16];
     unsigned trials;
-    char target[256];           /* "all", "dir:fs/ext4", "func:NAME" */
+    char target[128];           /* as plan_draw takes it; only text classes have one */
     uint64_t rate_lo, rate_hi;  /* run-time classes: once every N calls; 0: the class's own */
 };
 
@@ -64,7 +64,10 @@ int spec_load(const char *path, struct spec *ret, struct err *err);
 int spec_parse(const char *path, const char *text, struct spec *ret, struct err *err);
 void spec_done(struct spec *spec);
 
-/* Every field that decides what a trial is, with defaults filled in. */
+/*
+ * Every field that decides what a trial is, with defaults filled in. How many there are
+ * (trials, golden, retries) is left out: a campaign can be made longer.
+ */
 json_t *spec_to_json(const struct spec *spec);
 
 /* Trials in all: golden runs and classes, times modes. */

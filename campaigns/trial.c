@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "testbed/jsonl.h"
 
@@ -19,8 +20,9 @@ static int64_t wall_limit(unsigned virtual_ms)
 struct state {
     const struct trial_runner *t;
     const json_t *job;
-    json_t *phases;         /* name -> seconds, of the steps all modes share */
+    json_t *phases;         /* name -> seconds, of the steps up to the first reboot */
     json_t *own_phases;     /* of the mode being worked on; NULL outside */
+    char crash_id[33];      /* names the injection, and so the crash, of these trials */
     json_t *inject;         /* reply */
     json_t *crash;          /* reply to verify at the crash */
     int64_t started;
@@ -101,6 +103,17 @@ static json_t *inject_request(const struct state *s)
     return request;
 }
 
+static int new_crash_id(struct state *s, struct err *err)
+{
+    unsigned char random[16];
+
+    if (getrandom(random, sizeof(random), 0) != sizeof(random))
+        return err_set(err, errno, "no random numbers: %s", strerror(errno));
+    for (unsigned i = 0; i < sizeof(random); i++)
+        snprintf(s->crash_id + 2 * i, 3, "%02x", random[i]);
+    return 0;
+}
+
 /* From the warm machine to the crash, verified. Fills s->inject and s->crash. */
 static int injection(struct state *s, struct err *err)
 {
@@ -111,7 +124,9 @@ static int injection(struct state *s, struct err *err)
     json_decref(s->inject);
     json_decref(s->crash);
     s->inject = s->crash = NULL;
-    r = restore(s, POINT_WARM, err);
+    r = new_crash_id(s, err);
+    if (!r)
+        r = restore(s, POINT_WARM, err);
     if (!r)
         r = step(s, golden ? "golden" : "inject", inject_request(s),
                  golden ? spec->golden_run_ms : spec->deadline_ms + spec->delay_max_ms, &s->inject,
@@ -146,14 +161,29 @@ static int save_crash(struct state *s, struct err *err)
 static json_t *trial_message(struct state *s, const char *mode, const char *pair,
                              const json_t *reboot, const json_t *verify)
 {
-    json_t *m = json_pack("{s:s, s:s, s:s, s:O, s:O, s:O?, s:O?, s:O, s:O}", "type", "trial", "mode",
-                          mode, "pair", pair, "inject", s->inject, "crash", s->crash, "reboot",
-                          reboot, "verify", verify, "phases", s->phases, "own_phases",
-                          s->own_phases);
+    json_t *m = json_pack("{s:s, s:s, s:s, s:s, s:O, s:O, s:O?, s:O?}", "type", "trial", "mode",
+                          mode, "pair", pair, "crash_id", s->crash_id, "inject", s->inject,
+                          "crash", s->crash, "reboot", reboot, "verify", verify);
+    json_t *phases = json_copy(s->phases);
 
-    if (m)
-        json_object_set_new(m, "wall_s", json_real((double)(wall_ms() - s->started) / 1000));
+    if (!m || !phases) {
+        json_decref(m);
+        json_decref(phases);
+        return NULL;
+    }
+    json_object_update(phases, s->own_phases);
+    json_object_set_new(m, "phases", phases);
+    json_object_set_new(m, "wall_s", json_real((double)(wall_ms() - s->started) / 1000));
     return m;
+}
+
+/* The next trial starts here: what was shared is not counted twice. */
+static void next_trial(struct state *s)
+{
+    json_decref(s->own_phases);
+    s->own_phases = NULL;
+    json_object_clear(s->phases);
+    s->started = wall_ms();
 }
 
 static int reboot_mode(struct state *s, const char *mode, const char *pair, struct err *err)
@@ -198,9 +228,7 @@ static int run_modes_exact(struct state *s, const json_t *modes, struct err *err
             r = restore(s, POINT_CRASH, err);
         if (!r)
             r = reboot_mode(s, json_string_value(json_array_get(modes, i)), "snapshot", err);
-        json_decref(s->own_phases);
-        s->own_phases = NULL;
-        s->started = wall_ms();
+        next_trial(s);
     }
     return r;
 }
@@ -229,11 +257,8 @@ int trial_run(const struct trial_runner *t, const json_t *job, struct err *err)
         } else {
             /* Without snapshots a pair is two runs of one plan. */
             s.own_phases = json_object();
-            r = reboot_mode(&s, json_string_value(json_array_get(modes, i)), "plan", err);
-            json_decref(s.own_phases);
-            s.own_phases = NULL;
-            s.started = wall_ms();
-            json_object_clear(s.phases);
+            r = reboot_mode(&s, json_string_value(json_array_get(modes, i)), "two_runs", err);
+            next_trial(&s);
         }
     }
     json_decref(s.own_phases);

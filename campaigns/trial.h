@@ -6,10 +6,13 @@
  * A job is {"job", "class", "seed", "index", "modes": [...], "golden": bool,
  * "activation": bool, "plan": {...}}. What happens is told as messages:
  *
- *   {"type":"trial", "job", "mode", "pair", "outcome", "activated", "numbers": {...},
- *    "phases": {name: seconds}, "pages": [...], ...}       once for each mode
+ *   {"type":"trial", "job", "mode", "pair": "snapshot" or "two_runs", "crash_id",
+ *    "inject", "crash", "reboot", "verify": the agent's replies (verify null when the
+ *    guest did not boot again), "phases": {name: seconds}, "wall_s"}   once for each mode
  *   {"type":"phase", "job", "phase"}                       for progress
- *   {"type":"not_activated", "job", "outcome", ...}        only when "activation" is set
+ *   {"type":"not_activated", "job", "inject"}              only when "activation" is set
+ *
+ * Steps that several modes share count for the first of them.
  */
 #ifndef WCR_CAMPAIGNS_TRIAL_H
 #define WCR_CAMPAIGNS_TRIAL_H

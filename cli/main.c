@@ -7,10 +7,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
-
-#ifndef WCR_VERSION
-#define WCR_VERSION "0.1"
-#endif
+#include "cli/version.h"
 
 static const struct command {
     const char *name;

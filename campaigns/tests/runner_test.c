@@ -537,7 +537,7 @@ static void without_snapshots_a_pair_is_two_runs(void **state)
     assert_int_equal(rows(f, false), SPEC_TRIALS);
     assert_int_equal(script->counts[4], 10);
     assert_int_equal(script->counts[1], 0);
-    assert_string_equal(f->memory.rows[1].pair, "plan");
+    assert_string_equal(f->memory.rows[1].pair, "two_runs");
 }
 
 static void a_bad_golden_run_is_counted(void **state)

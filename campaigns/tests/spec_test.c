@@ -41,7 +41,7 @@ static void everything_is_read(void **state)
         "classes:\n"
         "- {class: TEXT, trials: 0x10, target: 'func:vfs_read'}\n"
         "- {class: ALLOC, trials: 3, rate: [10, 20]}\n"
-        "- {class: STACK, trials: 1, rate: 5}\n"
+        "- {class: LEAK, trials: 1, rate: 5}\n"
         "modes: [cold, enabled]\ngolden: 0\ngolden_run_ms: 10\nfaults_per_trial: 1\n"
         "require_activation: true\nredraws: 4\ndeadline_ms: 100\nboot_deadline_ms: 200\n"
         "delay_ms: 30\nretries: 0\n"
@@ -116,7 +116,9 @@ static const struct {
     {HEAD CLASSES "workload: {filesystem: fat}\n",
      "a.yaml:6: workload.filesystem: unknown file system 'fat' (known: ext4)"},
     {HEAD CLASSES "workload: {files: 10000, blocks_per_file: 100}\n", "more than half"},
-    {HEAD CLASSES "target: ext4\n", "a.yaml:6: target: expected 'all', 'dir:DIRECTORY' or"},
+    {HEAD "classes:\n- {class: PANIC, trials: 1, rate: 5}\n",
+     "a.yaml:4: classes[0]: class PANIC has no rate"},
+    {HEAD CLASSES "target: ext4\n", "a.yaml:6: target: expected all, dir:DIRECTORY, file:FILE"},
     {HEAD CLASSES "faults_per_trial: 20\n", "a.yaml:6: faults_per_trial: 20 is out of range"},
     {"name: a b\nseed: 1\n" CLASSES, "a.yaml:1: name: 'a b' is no name"},
     {HEAD "classes: []\ngolden: 0\n", "nothing to do"},

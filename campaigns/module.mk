@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+WCR_SRCS += campaigns/executor.c campaigns/executor_testbed.c campaigns/executor_xen.c \
+	campaigns/planner.c campaigns/progress.c campaigns/run_cli.c campaigns/runner.c \
+	campaigns/spec.c campaigns/store_db.c campaigns/trial.c campaigns/worker.c
+WCR_LIBS += jansson yaml-0.1
+
+UNIT_TESTS += campaigns/tests/progress_test campaigns/tests/runner_test campaigns/tests/spec_test
+progress_test_SRCS := campaigns/tests/progress_test.c campaigns/progress.c
+runner_test_SRCS := campaigns/tests/runner_test.c campaigns/runner.c campaigns/worker.c \
+	campaigns/trial.c campaigns/progress.c campaigns/spec.c testbed/jsonl.c injector/classes.c
+spec_test_SRCS := campaigns/tests/spec_test.c campaigns/spec.c injector/classes.c
