@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside db/ only. */
+#ifndef WCR_DB_PRIVATE_H
+#define WCR_DB_PRIVATE_H
+
+#include <sqlite3.h>
+
+#include "db/db.h"
+
+#define DB_APPLICATION_ID 0x77637264    /* "wcrd", in the file's header */
+
+struct db {
+    sqlite3 *sql;
+    char *path;
+};
+
+extern const char *const db_migrations[];   /* [i] takes schema i to i + 1 */
+extern const int db_schema_version;
+extern int db_busy_ms;                      /* how long to wait for another program */
+
+/*
+ * Prepare @sql and bind its parameters in order, by the letters of @types:
+ *   t const char * (NULL is NULL)   i int64_t (DB_UNKNOWN is NULL)   d double
+ * Text must live until the statement is finalized. @ret is NULL after an error.
+ */
+int db_prepare(struct db *db, sqlite3_stmt **ret, struct err *err, const char *sql,
+               const char *types, ...) __attribute__((warn_unused_result));
+
+/* db_prepare, run to its end, throw rows away. */
+int db_exec(struct db *db, struct err *err, const char *sql, const char *types, ...)
+    __attribute__((warn_unused_result));
+
+/* One step: 1 a row, 0 the end, -errno. */
+int db_step(struct db *db, sqlite3_stmt *stmt, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The first row's first column; *ret_found tells if there was a row. NULL reads as DB_UNKNOWN. */
+int db_value(struct db *db, int64_t *ret, bool *ret_found, struct err *err, const char *sql,
+             const char *types, ...) __attribute__((warn_unused_result));
+
+/* BEGIN IMMEDIATE: waits for other writers here, not at the commit. */
+int db_begin(struct db *db, struct err *err) __attribute__((warn_unused_result));
+/* Commits if @r is 0, else rolls back; returns the first error. */
+int db_end(struct db *db, int r, struct err *err) __attribute__((warn_unused_result));
+
+static inline void stmt_cleanup(sqlite3_stmt **stmt)
+{
+    sqlite3_finalize(*stmt);
+}
+#define cleanup_stmt __attribute__((cleanup(stmt_cleanup)))
+
+#endif
