@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+injector_plan_SRCS := $(addprefix injector/,classes.c code.c image.c image_dwarf.c image_patch.c \
+	mutate.c mutate_operand.c plan.c plan_json.c target.c)
+
+WCR_SRCS += $(injector_plan_SRCS) injector/faults_cli.c injector/plan_cli.c injector/vmlinux.c
+WCR_LIBS += jansson libdw libelf libxxhash smartcols
+WCR_LDLIBS += -lZydis
+
+AGENT_SRCS += injector/domctl.c injector/inject.c injector/text_fault.c
+AGENT_LIBS += jansson xencall xencontrol xenevtchn xenforeignmemory
+
+UNIT_TESTS += $(addprefix injector/tests/,plan_test text_fault_test)
+plan_test_SRCS := injector/tests/plan_test.c $(injector_plan_SRCS)
+plan_test_LIBS := jansson libdw libelf libxxhash
+plan_test_LDLIBS := -lZydis
+text_fault_test_SRCS := injector/tests/text_fault_test.c injector/text_fault.c
+text_fault_test_LIBS := jansson

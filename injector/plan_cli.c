@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* wcr plan */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "injector/plan.h"
+#include "injector/vmlinux.h"
+
+struct options {
+    const char *class_name, *target, *vmlinux, *testbed;
+    uint64_t seed, first, count;
+    bool json;
+};
+
+static void usage(FILE *f)
+{
+    fputs("usage: wcr plan --class CLASS [OPTION...]\n\n"
+          "Print fault plans without running anything. A plan follows from the kernel's build\n"
+          "id, the target, the class, the seed and its index: the same every time, anywhere.\n\n"
+          "  -c, --class CLASS      fault class; 'wcr faults' lists them\n"
+          "  -t, --target TARGET    where text faults go (default: all):\n"
+          "                           all               the kernel, but for entry code, init code\n"
+          "                                             and what reports crashes\n"
+          "                           dir:fs/ext4       functions compiled from this directory\n"
+          "                           file:fs/ext4/inode.c\n"
+          "                           func:ext4_readdir\n"
+          "                           range:START-END   addresses, hexadecimal\n"
+          "  -s, --seed SEED        (default: 1)\n"
+          "  -n, --count N          plans to print (default: 1)\n"
+          "      --index I          number of the first one (default: 0)\n"
+          "  -j, --json             one object per line\n"
+          "      --vmlinux FILE     kernel with symbols (default: the testbed's)\n"
+          "      --testbed FILE     testbed description (default: $WCR_TESTBED, else\n"
+          "                         build/testbed.env)\n"
+          "  -h, --help\n\n"
+          "Exit status: 0 success; 2 an error, such as a class with no candidate in the target.\n",
+          f);
+}
+
+static int number(const char *option, const char *text, uint64_t *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoull(text, &end, 0);
+    if (!errno && end != text && !*end && *text != '-')
+        return 0;
+    fprintf(stderr, "wcr plan: %s '%s': expected a number\n", option, text);
+    return -EINVAL;
+}
+
+/* 0, -EINVAL told, or 1: there is nothing left to do. */
+static int options_parse(int argc, char **argv, struct options *o)
+{
+    static const struct option longs[] = {
+        {"class", required_argument, NULL, 'c'},   {"target", required_argument, NULL, 't'},
+        {"seed", required_argument, NULL, 's'},    {"count", required_argument, NULL, 'n'},
+        {"index", required_argument, NULL, 'i'},   {"json", no_argument, NULL, 'j'},
+        {"vmlinux", required_argument, NULL, 'k'}, {"testbed", required_argument, NULL, 'T'},
+        {"help", no_argument, NULL, 'h'},          {0},
+    };
+    int c, r = 0;
+
+    while (!r && (c = getopt_long(argc, argv, "c:t:s:n:jh", longs, NULL)) != -1) {
+        switch (c) {
+        case 'c': o->class_name = optarg; break;
+        case 't': o->target = optarg; break;
+        case 's': r = number("--seed", optarg, &o->seed); break;
+        case 'n': r = number("--count", optarg, &o->count); break;
+        case 'i': r = number("--index", optarg, &o->first); break;
+        case 'j': o->json = true; break;
+        case 'k': o->vmlinux = optarg; break;
+        case 'T': o->testbed = optarg; break;
+        case 'h': usage(stdout); return 1;
+        default: usage(stderr); return -EINVAL;
+        }
+    }
+    if (r)
+        return r;
+    if (optind < argc) {
+        fprintf(stderr, "wcr plan: unexpected argument '%s'\n", argv[optind]);
+        return -EINVAL;
+    }
+    if (!o->class_name) {
+        fputs("wcr plan: --class is needed; 'wcr faults' lists the classes\n", stderr);
+        return -EINVAL;
+    }
+    if (o->first > UINT32_MAX || o->count > UINT32_MAX - o->first) {
+        fputs("wcr plan: --index and --count: too many plans\n", stderr);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void hex_print(const uint8_t *bytes, unsigned len)
+{
+    for (unsigned i = 0; i < len; i++)
+        printf("%02x ", bytes[i]);
+    printf("%*s", len < 10 ? 3 * (10 - (int)len) : 0, "");
+}
+
+static void plan_print(const struct plan *p)
+{
+    printf("%s seed %" PRIu64 " index %u, after %" PRIu32 " ms\n", p->class_name, p->seed, p->index,
+           p->delay_ms);
+    if (!p->text) {
+        if (p->rate_hi)
+            printf("  strikes once every %" PRIu64 " to %" PRIu64 " calls\n", p->rate_lo,
+                   p->rate_hi);
+        printf("  seed of its own: %" PRIu64 "\n", p->param_seed);
+        return;
+    }
+    printf("  0x%" PRIx64 " %s+0x%" PRIx64 "  %s\n", p->va, p->symbol, p->offset, p->source);
+    printf("  old  ");
+    hex_print(p->old_bytes, p->len);
+    printf(" %s\n  new  ", p->old_asm);
+    hex_print(p->new_bytes, p->len);
+    printf(" %s\n  one of %" PRIu64 " candidates in %s\n", p->new_asm, p->candidates, p->target);
+}
+
+static int plans_print(const struct options *o, struct plan_source *source, struct err *err)
+{
+    for (uint64_t i = 0; i < o->count; i++) {
+        struct plan plan;
+        json_t *json;
+        int r = plan_draw(source, o->class_name, o->target, o->seed, (unsigned)(o->first + i),
+                          &plan, err);
+
+        if (r)
+            return r;
+        if (!o->json) {
+            plan_print(&plan);
+            continue;
+        }
+        json = plan_to_json(&plan);
+        if (!json)
+            return err_set(err, ENOMEM, "out of memory");
+        json_dumpf(json, stdout, JSON_PRESERVE_ORDER);
+        putchar('\n');
+        json_decref(json);
+    }
+    return 0;
+}
+
+int cmd_plan(int argc, char **argv)
+{
+    struct options o = {.target = "all", .seed = 1, .count = 1};
+    struct plan_source *source = NULL;
+    const struct fault_class *class;
+    struct err err = {0};
+    int r = options_parse(argc, argv, &o);
+
+    if (r)
+        return r > 0 ? WCR_EXIT_OK : WCR_EXIT_ERROR;
+    /* An unknown class is told by plan_draw, without a kernel. */
+    class = fault_class_find(o.class_name);
+    if (class && class->kind == FAULT_TEXT)
+        r = vmlinux_open(o.vmlinux, o.testbed, &source, &err);
+    if (!r)
+        r = plans_print(&o, source, &err);
+    if (r)
+        fprintf(stderr, "wcr plan: %s\n", err.msg);
+    plan_source_free(source);
+    return r ? WCR_EXIT_ERROR : WCR_EXIT_OK;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "injector/inject.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int address_get(const json_t *plan, const char *name, uint64_t *ret, struct err *err)
+{
+    const char *text = json_string_value(json_object_get(plan, name));
+    char *end;
+
+    errno = 0;
+    if (text && !strncmp(text, "0x", 2) && text[2]) {
+        *ret = strtoull(text, &end, 16);
+        if (!errno && !*end)
+            return 0;
+    }
+    return err_set(err, EINVAL, "plan, '%s': expected an address such as \"0xffffffff81000000\"",
+                   name);
+}
+
+static int bytes_get(const json_t *plan, const char *name, unsigned max, uint8_t *ret,
+                     unsigned *ret_len, struct err *err)
+{
+    const char *text = json_string_value(json_object_get(plan, name));
+    size_t len = text ? strlen(text) : 0;
+
+    if (!len || len % 2 || len / 2 > max)
+        return err_set(err, EINVAL, "plan, '%s': expected 1 to %u bytes in hexadecimal", name, max);
+    for (size_t i = 0; i < len; i += 2) {
+        int hi = hex_value(text[i]), lo = hex_value(text[i + 1]);
+
+        if (hi < 0 || lo < 0)
+            return err_set(err, EINVAL, "plan, '%s': '%.2s' is no hexadecimal byte", name,
+                           text + i);
+        ret[i / 2] = (uint8_t)(hi << 4 | lo);
+    }
+    *ret_len = (unsigned)(len / 2);
+    return 0;
+}
+
+int text_fault_from_json(const json_t *plan, struct text_fault *ret, struct err *err)
+{
+    struct text_fault f = {0};
+    unsigned len = 0;
+    int r;
+
+    if (!json_is_object(plan))
+        return err_set(err, EINVAL, "plan: expected an object");
+    r = address_get(plan, "va", &f.va, err);
+    if (!r)
+        r = bytes_get(plan, "old", TEXT_FAULT_BYTES, f.old_bytes, &f.len, err);
+    if (!r)
+        r = bytes_get(plan, "new", TEXT_FAULT_BYTES, f.new_bytes, &len, err);
+    if (!r && len != f.len)
+        r = err_set(err, EINVAL, "plan: 'old' has %u bytes, 'new' %u", f.len, len);
+    if (!r && json_object_get(plan, "build_id_va")) {
+        r = address_get(plan, "build_id_va", &f.build_id_va, err);
+        if (!r)
+            r = bytes_get(plan, "build_id", TEXT_FAULT_BUILD_ID, f.build_id, &len, err);
+        if (!r && len != TEXT_FAULT_BUILD_ID)
+            r = err_set(err, EINVAL, "plan, 'build_id': expected %u bytes", TEXT_FAULT_BUILD_ID);
+    }
+    if (!r)
+        *ret = f;
+    return r;
+}

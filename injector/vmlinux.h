@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which kernel the commands speak of. */
+#ifndef WCR_INJECTOR_VMLINUX_H
+#define WCR_INJECTOR_VMLINUX_H
+
+#include "injector/plan.h"
+
+/*
+ * Open @vmlinux or, when it is NULL, the WCR_VMLINUX of the testbed that @testbed (may be
+ * NULL) or the environment names.
+ */
+int vmlinux_open(const char *vmlinux, const char *testbed, struct plan_source **ret,
+                 struct err *err);
+
+#endif
