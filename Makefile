@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Everything is built from here into build/. Each folder's module.mk appends to the
+# variables below and says what it contributes:
+#   WCR_SRCS, WCR_LIBS (pkg-config names), WCR_LDLIBS      the wcr program
+#   AGENT_SRCS, AGENT_LIBS, AGENT_LDLIBS                   wcr-agent, for domain 0
+#   DOM0_PROGS        name: name_SRCS, name_LIBS, name_LDLIBS; further programs of domain 0
+#   GUEST_PROGS       name: name_SRCS; static programs of the guest's initrd
+#   UNIT_TESTS        path/to/foo_test: foo_test_SRCS, foo_test_CFLAGS, foo_test_LDLIBS
+#   E2E_TESTS         path/to/bar: a program of bar_SRCS or, without it, a script; exit 77: skip
+#   BENCHES           path/to/baz: a program of baz_SRCS or, without it, a script
+# Includes are relative to this folder.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# A pipe's reader or a test inherits no job server it does not know.
+B := build
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PKG_CONFIG ?= pkg-config
+
+CFLAGS ?= -O2 -g
+# Text for people may be cut short: messages have a fixed size.
+WARNINGS := -Wall -Wextra -Werror -Wno-format-truncation
+# Empty, so that a file may define it as well.
+BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE= -I. $(WARNINGS) -fno-strict-aliasing -MMD -MP
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+MODULES := $(sort $(wildcard */module.mk */*/module.mk))
+include $(MODULES)
+
+COMMON_SRCS := lib/err.c
+
+pkg_cflags = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --cflags $(sort $(1))))
+pkg_libs = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --libs $(sort $(1))))
+
+# Evaluated once, when the first object needs them.
+ALL_LIBS = $(sort $(WCR_LIBS) $(AGENT_LIBS) $(foreach p,$(DOM0_PROGS),$($(p)_LIBS)))
+ALL_CFLAGS = $(eval ALL_CFLAGS := $(call pkg_cflags,$(ALL_LIBS)))$(ALL_CFLAGS)
+ALL_LDLIBS = $(eval ALL_LDLIBS := $(call pkg_libs,$(ALL_LIBS)) $(WCR_LDLIBS) $(AGENT_LDLIBS))$(ALL_LDLIBS)
+
+objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
+
+.PHONY: all help wcr agent guest testbed campaign check check-unit check-e2e check-source bench \
+	clean packages
+
+all: wcr agent guest ## build wcr, the agent of domain 0 and the guest's programs
+
+help: ## list the targets
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@echo
+	@echo 'WCR_CACHE=DIR  where built kernels and images are kept (default ~/.cache/wcr)'
+
+# --- objects ---------------------------------------------------------------------
+
+# Compiler and flags, so that a change rebuilds.
+FLAGS_NOW := $(shell $(CC) -dumpfullversion 2>&1) $(CFLAGS) $(BASE_CFLAGS)
+$(shell mkdir -p $(B); echo '$(FLAGS_NOW)' | cmp -s - $(B)/flags || echo '$(FLAGS_NOW)' >$(B)/flags)
+
+$(B)/obj/%.o: %.c $(B)/flags | packages
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+$(B)/static/%.o: %.c $(B)/flags | packages
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) -O2 -g -c -o $@ $<
+
+$(B)/asan/%.o: %.c $(B)/flags | packages
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) -O1 -g $(SANITIZE) $(ALL_CFLAGS) -c -o $@ $<
+
+# Files that are embedded, which the compiler's dependencies do not tell.
+$(B)/obj/db/schema.o $(B)/asan/db/schema.o: $(wildcard db/schema/*.sql)
+
+# --- programs --------------------------------------------------------------------
+
+wcr: $(B)/wcr ## the wcr command
+agent: $(B)/wcr-agent $(addprefix $(B)/dom0/,$(DOM0_PROGS)) ## the programs of domain 0
+guest: $(addprefix $(B)/guest/,$(GUEST_PROGS)) ## the static programs of the guest
+
+$(B)/wcr: $(call objs,obj,$(WCR_SRCS))
+	$(CC) $(CFLAGS) -Wl,--as-needed -o $@ $(sort $^) $(call pkg_libs,$(WCR_LIBS)) $(WCR_LDLIBS)
+
+$(B)/wcr-agent: $(call objs,obj,$(AGENT_SRCS))
+	$(CC) $(CFLAGS) -Wl,--as-needed -o $@ $(sort $^) $(call pkg_libs,$(AGENT_LIBS)) $(AGENT_LDLIBS)
+
+define dom0_program
+$(B)/dom0/$(1): $(call objs,obj,$($(1)_SRCS))
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) -Wl,--as-needed -o $$@ $$(sort $$^) $$(call pkg_libs,$$($(1)_LIBS)) $$($(1)_LDLIBS)
+endef
+$(foreach p,$(DOM0_PROGS),$(eval $(call dom0_program,$(p))))
+
+define guest_program
+$(B)/guest/$(1): $(patsubst %.c,$(B)/static/%.o,$($(1)_SRCS))
+	@mkdir -p $$(@D)
+	$$(CC) -static -o $$@ $$(sort $$^) $$($(1)_LDLIBS)
+endef
+$(foreach p,$(GUEST_PROGS),$(eval $(call guest_program,$(p))))
+
+# --- tests -----------------------------------------------------------------------
+
+TEST_LDLIBS = -Wl,--as-needed $($(1)_LDLIBS) -lcmocka $(ALL_LDLIBS)
+
+# One that needs flags of its own is compiled apart from the others.
+define unit_test
+$(B)/tests/$(1): $(if $($(notdir $(1))_CFLAGS),,$(call objs,asan,$($(notdir $(1))_SRCS)))
+	@mkdir -p $$(@D)
+	$(if $($(notdir $(1))_CFLAGS),$$(CC) $$(BASE_CFLAGS) -O1 -g $$(SANITIZE) $($(notdir $(1))_CFLAGS) \
+		$$(ALL_CFLAGS) -MF $$@.d -o $$@ $($(notdir $(1))_SRCS) $(COMMON_SRCS),\
+		$$(CC) $$(SANITIZE) -o $$@ $$(sort $$^)) $$(call TEST_LDLIBS,$(notdir $(1)))
+$(if $($(notdir $(1))_CFLAGS),$(B)/tests/$(1): $($(notdir $(1))_SRCS) $(COMMON_SRCS) $(B)/flags | packages)
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call unit_test,$(t))))
+
+# End-to-end tests and benchmarks: optimised, no sanitizer.
+define host_program
+$(B)/tests/$(1): $(call objs,obj,$($(notdir $(1))_SRCS))
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) -o $$@ $$(sort $$^) $$(call TEST_LDLIBS,$(notdir $(1)))
+endef
+compiled = $(foreach t,$(1),$(if $($(notdir $(t))_SRCS),$(t)))
+$(foreach t,$(call compiled,$(E2E_TESTS) $(BENCHES)),$(eval $(call host_program,$(t))))
+runnable = $(foreach t,$(1),$(if $($(notdir $(t))_SRCS),$(B)/tests/$(t),$(t)))
+
+UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_TESTS))
+E2E_BINS := $(call runnable,$(E2E_TESTS))
+
+TWICE := $(strip $(foreach t,$(sort $(notdir $(UNIT_TESTS) $(E2E_TESTS) $(BENCHES))),\
+	$(if $(word 2,$(filter $(t),$(notdir $(UNIT_TESTS) $(E2E_TESTS) $(BENCHES)))),$(t))))
+$(if $(TWICE),$(error two tests have the same file name, and so the same variables: $(TWICE)))
+
+check: all check-source $(UNIT_BINS) $(filter $(B)/%,$(E2E_BINS)) testbed ## all tests, also end to end on the testbed
+	testbed/build/run-tests.sh $(UNIT_BINS) $(E2E_BINS)
+
+check-unit: check-source $(UNIT_BINS) ## the unit tests, under ASan and UBSan
+	testbed/build/run-tests.sh $(UNIT_BINS)
+
+check-e2e: wcr agent $(filter $(B)/%,$(E2E_BINS)) testbed ## the tests on the testbed alone
+	testbed/build/run-tests.sh $(E2E_BINS)
+
+check-source: ## licences, leftovers, the core without libc
+	testbed/build/check-source.sh '$(CC)'
+
+bench: all $(filter $(B)/%,$(call runnable,$(BENCHES))) testbed ## the benchmarks
+	$(if $(BENCHES),for b in $(call runnable,$(BENCHES)); do echo "== $$b"; "$$b"; done,@echo no benchmarks)
+
+# --- testbed ---------------------------------------------------------------------
+
+packages: ## install the Debian packages that a build needs (as root), or tell which
+	@testbed/build/host-packages.sh
+
+testbed: agent guest ## build Xen, Linux and the images, or take them from the cache
+	testbed/build/testbed.sh $(B)
+
+campaign: wcr testbed ## run the default campaign and print its comparison
+	@mkdir -p results
+	$(B)/wcr run campaigns/specs/quick.yaml --db results/quick.db
+	$(B)/wcr compare results/quick.db
+
+clean: ## remove what was built here, not the cache
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# usage: run-tests.sh PROGRAM...
+# Runs tests one by one and ends with one line, "N passed, N failed". A program that
+# speaks TAP (cmocka does) counts by its tests, any other as one; exit status 77 is a
+# skip. The exit status is 0 only when nothing failed.
+set -u
+
+export CMOCKA_MESSAGE_OUTPUT=TAP
+export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+passed=0 failed=0 skipped=0
+out=$(mktemp) || exit 2
+trap 'rm -f "$out"' EXIT
+
+for program; do
+    start=$SECONDS
+    case $program in /*) ;; *) program=./$program ;; esac
+    "$program" >"$out" 2>&1 </dev/null
+    status=$?
+    # Plans say how many tests should have answered; cmocka reports a skip as "not ok".
+    read -r ok bad skip planned < <(awk '
+        /^1\.\.[0-9]+/ { plan += substr($1, 4); next }
+        /^(not )?ok [0-9].*# SKIP/ { skip++; next }
+        /^ok [0-9]/ { ok++; next }
+        /^not ok [0-9]/ { bad++; next }
+        END { print ok + 0, bad + 0, skip + 0, plan + 0 }' "$out")
+    if [ $((ok + bad + skip + planned)) -eq 0 ]; then
+        case $status in 0) ok=1 ;; 77) skip=1 ;; *) bad=1 ;; esac
+    elif [ $((ok + bad + skip)) -lt "$planned" ]; then
+        bad=$((planned - ok - skip))
+    elif [ $status -ne 0 ] && [ $status -ne 77 ] && [ "$bad" -eq 0 ]; then
+        bad=1       # a leak, or died after its last test
+    fi
+    if [ "$bad" -gt 0 ]; then
+        word=FAIL
+        cat "$out"
+    elif [ "$ok" -gt 0 ]; then
+        word=ok
+    else
+        word=skip
+        tail -n 1 "$out"
+    fi
+    printf '%-5s %-60s %3d passed%s%s (%d s)\n' "$word" "${program#./}" "$ok" \
+        "$([ "$bad" -gt 0 ] && echo ", $bad failed, exit status $status")" \
+        "$([ "$skip" -gt 0 ] && echo ", $skip skipped")" $((SECONDS - start))
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+done
+
+[ $skipped -eq 0 ] || echo "$skipped skipped"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
