@@ -53,6 +53,7 @@ struct agent {
     uint32_t domid;             /* 0: no domain */
     uint64_t run_id;            /* of the boot that runs or ran last */
     struct injection *injection;    /* a text fault that is applied or armed; NULL: none */
+    bool injection_blind;           /* this hypervisor does not tell when it is reached */
 };
 
 /* Requests; @ret gets the reply's fields. */

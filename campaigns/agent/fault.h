@@ -11,8 +11,11 @@ int fault_inject(struct agent *a, const json_t *request, struct err *err);
 /* Called while the guest is watched: bring @act up to date; let the guest go on. */
 int fault_poll(struct agent *a, struct activation *act, struct err *err);
 
-/* A descriptor that becomes readable when fault_poll has something to do; -1: none. */
-int fault_fd(struct agent *a);
+/*
+ * A descriptor that becomes readable when fault_poll has something to do; -1: none.
+ * @ret_impatient: there is none, yet something to wait for: poll often.
+ */
+int fault_fd(struct agent *a, bool *ret_impatient);
 
 /* Drop what the injection holds (breakpoints, maps); the mutation stays. */
 void fault_release(struct agent *a);

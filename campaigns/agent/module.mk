@@ -10,6 +10,7 @@ console_test_SRCS := campaigns/agent/tests/console_test.c campaigns/agent/consol
 	campaigns/agent/oops.c
 proto_test_SRCS := campaigns/agent/tests/proto_test.c campaigns/agent/proto.c \
 	campaigns/agent/guest_xml.c
+proto_test_LIBS := jansson
 status_test_SRCS := campaigns/agent/tests/status_test.c campaigns/agent/status.c \
 	campaigns/workload/status_page.c
 verdict_test_SRCS := campaigns/agent/tests/verdict_test.c campaigns/agent/verdict.c \

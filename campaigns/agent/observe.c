@@ -11,6 +11,7 @@
 #include "campaigns/agent/proto.h"
 
 #define STATUS_MS 50
+#define IMPATIENT_MS 2
 #define SUSPECT_MS 500
 #define FLUSH_MS 60
 #define EXCERPT 6000
@@ -137,6 +138,7 @@ int observe(struct agent *a, uint64_t deadline_ns, struct activation *act,
             struct observation *ret, struct err *err)
 {
     struct watch w = {.status_ns = clock_ns()};
+    bool impatient = false;
     int r;
 
     *ret = (struct observation){0};
@@ -157,8 +159,8 @@ int observe(struct agent *a, uint64_t deadline_ns, struct activation *act,
             return r;
         if (decide(a, &w, deadline_ns, ret))
             break;
-        fd = act ? fault_fd(a) : -1;
-        nap(POLL_MS, fd >= 0 ? fd : xen_watch_fd(a->xen));
+        fd = act ? fault_fd(a, &impatient) : -1;
+        nap(impatient ? IMPATIENT_MS : POLL_MS, fd >= 0 ? fd : xen_watch_fd(a->xen));
         xen_watch_drain(a->xen);
     }
     console_flush(a);
