@@ -57,6 +57,7 @@ struct wcr_register {
 #define WCR_MAP_ADD           1
 struct wcr_map_entry {
     uint64_t pfn;
+    uint64_t mfn;               /* in, to add: the machine frame behind it */
     uint64_t inode;
     uint64_t index;             /* page index in the file */
     uint32_t fs_id;             /* the guest's own name of the file system (dev_t) */

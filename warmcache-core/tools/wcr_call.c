@@ -2,11 +2,13 @@
 #include "warmcache-core/tools/wcr_call.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <xencall.h>
+#include <xentoollog.h>
 
 #define PAGES_AT_ONCE   256
 #define LIST_MAX        WCR_BATCH_MAX
@@ -54,6 +56,15 @@ void wcr_call_close(struct wcr_call *c)
     free(c);
 }
 
+/* A library does not log: what failed is in `err`. */
+static void quiet_message(struct xentoollog_logger *logger, xentoollog_level level, int errnoval,
+                          const char *context, const char *format, va_list al)
+{
+    (void)logger, (void)level, (void)errnoval, (void)context, (void)format, (void)al;
+}
+
+static struct xentoollog_logger quiet = {.vmessage = quiet_message};
+
 int wcr_call_open(struct wcr_call **ret, struct err *err)
 {
     struct wcr_call *c = calloc(1, sizeof(*c));
@@ -62,7 +73,7 @@ int wcr_call_open(struct wcr_call **ret, struct err *err)
     if (!c)
         return err_set(err, ENOMEM, "out of memory");
     errno = 0;
-    c->xen = xencall_open(NULL, 0);
+    c->xen = xencall_open(&quiet, 0);
     if (!c->xen) {
         code = errno ? errno : ENOENT;
         free(c);

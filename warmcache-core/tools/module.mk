@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+DOM0_PROGS += wcctl
+wcctl_SRCS := $(addprefix warmcache-core/tools/,wcctl_main.c wcctl.c wcr_call.c)
+wcctl_LIBS := jansson xencall
+
+UNIT_TESTS += warmcache-core/tools/tests/wcctl_test
+wcctl_test_SRCS := warmcache-core/tools/tests/wcctl_test.c \
+	$(addprefix warmcache-core/tools/,wcctl.c wcr_call.c)
