@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The caches of the host, and the pages that outlive their domain.
+ *
+ * A held page belongs to nobody: no owner, no reference, no M2P entry. It
+ * leaves only through warmcache_populate, to a domain of the same UUID, or
+ * through the heap, which scrubs it.
+ */
+#include <xen/err.h>
+#include <xen/init.h>
+#include <xen/param.h>
+
+#include <public/sched.h>
+
+#include "private.h"
+
+static bool __initdata opt_warmcache;
+boolean_param("warmcache", opt_warmcache);
+
+uint32_t *__read_mostly warmcache_frames;
+struct warmcache warmcache_slots[WARMCACHE_SLOTS];
+DEFINE_SPINLOCK(warmcache_slots_lock);
+
+static void *core_alloc_page(void *ctx)
+{
+    void *page = alloc_xenheap_page();
+
+    if ( page )
+        clear_page(page);
+    return page;
+}
+
+static void core_free_page(void *ctx, void *page)
+{
+    free_xenheap_page(page);
+}
+
+static const struct wcr_core_ops core_ops = {
+    .alloc_page = core_alloc_page,
+    .free_page = core_free_page,
+};
+
+static int __init cf_check warmcache_init(void)
+{
+    unsigned int i, order = get_order_from_bytes(max_page * sizeof(*warmcache_frames));
+
+    for ( i = 0; i < WARMCACHE_SLOTS; i++ )
+        spin_lock_init(&warmcache_slots[i].lock);
+    if ( !opt_warmcache )
+        return 0;
+    warmcache_frames = alloc_xenheap_pages(order, 0);
+    if ( !warmcache_frames )
+    {
+        printk(XENLOG_ERR "warmcache: no memory for %lu frames, staying off\n", max_page);
+        return -ENOMEM;
+    }
+    memset(warmcache_frames, 0, PAGE_SIZE << order);
+    printk("warmcache: on, ABI %u, %lu KiB of frame table\n", WCR_ABI_VERSION,
+           (PAGE_SIZE << order) >> 10);
+    return 0;
+}
+presmp_initcall(warmcache_init);
+
+void warmcache_watch(mfn_t mfn, uint64_t pfn)
+{
+    warmcache_frames[mfn_x(mfn)] = pfn + 1;
+}
+
+/* ---- caches by UUID ------------------------------------------------- */
+
+struct warmcache *warmcache_find(const uint8_t uuid[16])
+{
+    unsigned int i;
+
+    ASSERT(spin_is_locked(&warmcache_slots_lock));
+    for ( i = 0; i < WARMCACHE_SLOTS; i++ )
+        if ( warmcache_slots[i].core &&
+             !memcmp(cache_uuid(warmcache_slots[i].core), uuid, 16) )
+            return &warmcache_slots[i];
+    return NULL;
+}
+
+/* Under warmcache_slots_lock. */
+static struct warmcache *attach(struct domain *d)
+{
+    struct warmcache *wc = warmcache_find(d->handle);
+
+    if ( !wc || d->is_dying || !is_pv_64bit_domain(d) || is_hardware_domain(d) )
+        return NULL;
+    spin_lock(&wc->lock);
+    if ( wc->d && wc->d != d && !wc->d->is_dying )
+    {
+        spin_unlock(&wc->lock);
+        return NULL;        /* another live domain bears the same UUID */
+    }
+    if ( wc->d )
+        wc->d->warmcache = NULL;
+    cache_begin_life(wc->core);
+    wc->d = d;
+    wc->direct_map = 0;
+    wc->frames = 0;
+    wc->booting = true;
+    d->warmcache = wc;
+    spin_unlock(&wc->lock);
+    return wc;
+}
+
+struct warmcache *warmcache_of(struct domain *d)
+{
+    struct warmcache *wc = d->warmcache;
+
+    if ( wc || !warmcache_frames )
+        return wc;
+    spin_lock(&warmcache_slots_lock);
+    wc = d->warmcache ?: attach(d);
+    spin_unlock(&warmcache_slots_lock);
+    return wc;
+}
+
+int warmcache_set_policy(const uint8_t uuid[16], uint32_t mode, uint64_t max_pages)
+{
+    struct warmcache *wc;
+    unsigned int i;
+    int rc = 0;
+
+    spin_lock(&warmcache_slots_lock);
+    wc = warmcache_find(uuid);
+    for ( i = 0; !wc && i < WARMCACHE_SLOTS; i++ )
+        if ( !warmcache_slots[i].core )
+        {
+            wc = &warmcache_slots[i];
+            wc->core = cache_create(&core_ops, NULL, uuid);
+            if ( !wc->core )
+                rc = -ENOMEM;
+            break;
+        }
+    if ( !wc )
+        rc = -ENOSPC;
+    if ( !rc )
+    {
+        spin_lock(&wc->lock);
+        rc = cache_set_mode(wc->core, mode, max_pages);
+        spin_unlock(&wc->lock);
+    }
+    spin_unlock(&warmcache_slots_lock);
+    return rc;
+}
+
+bool warmcache_release(struct warmcache *wc, unsigned int budget)
+{
+    uint64_t mfn;
+    bool more = true;
+
+    while ( budget-- && more )
+    {
+        spin_lock(&wc->lock);
+        more = wc->core && cache_drop_next(wc->core, &mfn);
+        if ( more )
+            warmcache_frames[mfn] = 0;
+        spin_unlock(&wc->lock);
+        if ( more )     /* no owner: the heap scrubs it */
+            free_domheap_page(mfn_to_page(_mfn(mfn)));
+    }
+    return !more;
+}
+
+int warmcache_drop(const uint8_t uuid[16])
+{
+    struct warmcache *wc;
+    struct wcr_cache *core;
+
+    spin_lock(&warmcache_slots_lock);
+    wc = warmcache_find(uuid);
+    if ( !wc )
+    {
+        spin_unlock(&warmcache_slots_lock);
+        return -ENOENT;
+    }
+    if ( !warmcache_release(wc, 256) )
+    {
+        spin_unlock(&warmcache_slots_lock);
+        return -ERESTART;
+    }
+    spin_lock(&wc->lock);
+    core = wc->core;
+    /* A page in a downgraded mapping still needs C: keep the tables till then. */
+    if ( wc->d )
+        cache_set_mode(core, WCR_MODE_COLD, 0);
+    else
+        wc->core = NULL;
+    spin_unlock(&wc->lock);
+    if ( !wc->core )
+        cache_destroy(core);
+    spin_unlock(&warmcache_slots_lock);
+    return 0;
+}
+
+void warmcache_domain_destroy(struct domain *d)
+{
+    struct warmcache *wc = d->warmcache;
+
+    if ( !wc )
+        return;
+    spin_lock(&warmcache_slots_lock);
+    spin_lock(&wc->lock);
+    if ( wc->d == d )
+        wc->d = NULL;
+    d->warmcache = NULL;
+    spin_unlock(&wc->lock);
+    spin_unlock(&warmcache_slots_lock);
+}
+
+/* ---- pages ---------------------------------------------------------- */
+
+static bool keeps_pages(const struct domain *d)
+{
+    return d->is_dying && d->is_shut_down &&
+           (d->shutdown_code == SHUTDOWN_crash || d->shutdown_code == SHUTDOWN_reboot);
+}
+
+bool warmcache_page_freed(struct domain *d, struct page_info *pg, unsigned int order)
+{
+    mfn_t mfn = page_to_mfn(pg);
+    struct warmcache *wc = d->warmcache;
+    uint64_t pfn = (uint64_t)warmcache_frames[mfn_x(mfn)] - 1;
+    bool keep = false;
+
+    if ( !wc )
+    {
+        warmcache_frames[mfn_x(mfn)] = 0;
+        return false;
+    }
+    spin_lock(&wc->lock);
+    if ( wc->core && wc->d == d )
+    {
+        keep = !order && keeps_pages(d) &&
+               !(pg->count_info & (PGC_extra | PGC_broken | PGC_state)) &&
+               cache_retain(wc->core, pfn, mfn_x(mfn));
+        if ( !keep )
+            cache_forget(wc->core, pfn);
+    }
+    if ( !keep )
+        warmcache_frames[mfn_x(mfn)] = 0;
+    spin_unlock(&wc->lock);
+    if ( !keep )
+        return false;
+
+    page_set_owner(pg, NULL);
+    pg->count_info = 0;
+    pg->u.inuse.type_info = 0;
+    pg->tlbflush_timestamp = tlbflush_current_time();
+    set_gpfn_from_mfn(mfn_x(mfn), INVALID_M2P_ENTRY);
+    return true;
+}
+
+static bool extent_has_held(struct warmcache *wc, unsigned long gpfn, unsigned int order)
+{
+    unsigned long i;
+    bool held = false;
+
+    spin_lock(&wc->lock);
+    if ( wc->core && cache_pages_held(wc->core) )
+    {
+        held = order > PAGE_ORDER_2M;   /* too many to look at: ask for less */
+        for ( i = 0; !held && i < (1UL << order); i++ )
+            held = cache_holds(wc->core, gpfn + i);
+    }
+    spin_unlock(&wc->lock);
+    return held;
+}
+
+struct page_info *warmcache_populate(struct domain *d, unsigned long gpfn,
+                                     unsigned int order, unsigned int memflags)
+{
+    struct warmcache *wc = warmcache_of(d);
+    struct page_info *pg;
+    uint64_t mfn;
+    bool taken;
+
+    if ( !wc )
+        return NULL;
+    if ( order )
+        return extent_has_held(wc, gpfn, order) ? ERR_PTR(-EAGAIN) : NULL;
+
+    spin_lock(&wc->lock);
+    taken = wc->core && wc->d == d && cache_take(wc->core, gpfn, &mfn);
+    spin_unlock(&wc->lock);
+    if ( !taken )
+        return NULL;
+
+    pg = mfn_to_page(_mfn(mfn));
+    /* A processor may still hold a translation from the page's last life. */
+    filtered_flush_tlb_mask(pg->tlbflush_timestamp);
+    if ( assign_pages(pg, 1, d, memflags) )
+    {
+        spin_lock(&wc->lock);
+        if ( wc->core )
+            cache_forget(wc->core, gpfn);
+        warmcache_frames[mfn] = 0;
+        spin_unlock(&wc->lock);
+        free_domheap_page(pg);
+        return NULL;
+    }
+    return pg;
+}
