@@ -136,7 +136,7 @@ static int plan_put(struct db *db, int64_t campaign, const struct db_plan *plan,
 static int plan_reject(struct db *db, int64_t campaign, const struct db_plan *plan, const char *why,
                        const char *detail_json, struct err *err)
 {
-    int64_t id;
+    int64_t id = 0;
     int r = plan_put(db, campaign, plan, &id, err);
 
     if (r)
@@ -332,7 +332,7 @@ static int record(struct db *db, const struct db_trial *t, int64_t *ret_id, bool
 int db_trial_record(struct db *db, const struct db_trial *trial, int64_t *ret_id, bool *ret_new,
                     struct err *err)
 {
-    int64_t id;
+    int64_t id = 0;
     bool new;
     int r = check_seed(&trial->plan, err);
 
