@@ -139,6 +139,8 @@ int cache_reuse(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
 
 /* ---- looking -------------------------------------------------------- */
 
+/* What is known of a frame; false: nothing. */
+bool cache_page(const struct wcr_cache *c, uint64_t pfn, struct wcr_page_info *ret_page);
 /*
  * The first page at or after `pfn` with all of `flags` (WCR_PAGE_*) set;
  * returns its PFN and fills `ret_page`, or WCR_NO_PFN. Looks at no more than

@@ -688,31 +688,40 @@ int cache_reuse(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
 
 /* ---- looking -------------------------------------------------------- */
 
+bool cache_page(const struct wcr_cache *c, uint64_t pfn, struct wcr_page_info *ret_page)
+{
+    const struct entry *e = entry_get(c, pfn);
+    uint32_t flags;
+
+    if (!e)
+        return false;
+    flags = (e->flags & F_ABI) | (e->flags & F_HELD ? WCR_PAGE_HELD : 0);
+    if (!flags)
+        return false;
+    memset(ret_page, 0, sizeof(*ret_page));
+    ret_page->pfn = pfn;
+    ret_page->mfn = e->mfn;
+    ret_page->inode = e->inode;
+    ret_page->index = e->index;
+    ret_page->sector = e->sector;
+    ret_page->vbd = e->vbd;
+    ret_page->fs_id = e->fs_id;
+    ret_page->flags = flags;
+    return true;
+}
+
 uint64_t cache_next(const struct wcr_cache *c, uint64_t pfn, uint32_t flags,
                     struct wcr_page_info *ret_page, uint64_t *ret_next)
 {
     uint64_t end = pfn + SCAN_MAX;
 
     for (; pfn < c->capacity && pfn < end; pfn++) {
-        const struct entry *e = entry_get(c, pfn);
-        uint32_t have;
-
-        if (!e) {
+        if (!entry_get(c, pfn)) {
             pfn += ENTRIES_PER_PAGE - 1 - pfn % ENTRIES_PER_PAGE;
             continue;
         }
-        have = (e->flags & F_ABI) | (e->flags & F_HELD ? WCR_PAGE_HELD : 0);
-        if (!have || (have & flags) != flags)
+        if (!cache_page(c, pfn, ret_page) || (ret_page->flags & flags) != flags)
             continue;
-        memset(ret_page, 0, sizeof(*ret_page));
-        ret_page->pfn = pfn;
-        ret_page->mfn = e->mfn;
-        ret_page->inode = e->inode;
-        ret_page->index = e->index;
-        ret_page->sector = e->sector;
-        ret_page->vbd = e->vbd;
-        ret_page->fs_id = e->fs_id;
-        ret_page->flags = have;
         *ret_next = pfn + 1;
         return pfn;
     }

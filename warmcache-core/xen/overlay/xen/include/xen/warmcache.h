@@ -29,7 +29,11 @@ static inline bool warmcache_knows(const struct page_info *pg)
            unlikely(warmcache_frames[mfn_x(page_to_mfn(pg))]);
 }
 
-/* A: somebody took a type reference, so may write the page or change its use. */
+/*
+ * A: somebody has taken a type reference, so may write the page or change its
+ * use. Every one counts, not only the first: during a read, the backend's
+ * mapping holds the first.
+ */
 void warmcache_page_typed(struct page_info *pg, unsigned long type);
 
 /*
@@ -39,15 +43,17 @@ void warmcache_page_typed(struct page_info *pg, unsigned long type);
  */
 bool warmcache_map_readonly(struct page_info *pg, const struct domain *owner);
 
-/* C: a write fault on an entry that we made read-only: true when mended. */
-bool warmcache_write_fault(unsigned long addr);
+/*
+ * C: a fault of the guest's kernel, or of ours on its memory: true when it was a
+ * write through an entry that we made read-only, which is mended.
+ */
+bool warmcache_write_fault(unsigned long addr, unsigned int error_code);
 
 /*
- * The last reference of `d`'s page, freed with others as an `order` extent, is
- * gone. True: the cache keeps the page and it must not go back to the heap; only
- * ever for order 0, in which a dying domain's pages go.
+ * `d` no longer owns the page. True, only where `may_keep`: the cache keeps it,
+ * and it must not go back to the heap.
  */
-bool warmcache_page_freed(struct domain *d, struct page_info *pg, unsigned int order);
+bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep);
 
 /*
  * populate_physmap wants an extent at gpfn: its retained page, assigned to
@@ -63,8 +69,13 @@ void warmcache_domain_destroy(struct domain *d);
 #else /* !CONFIG_PV */
 
 static inline bool warmcache_knows(const struct page_info *pg) { return false; }
+static inline void warmcache_page_typed(struct page_info *pg, unsigned long type) {}
+static inline bool warmcache_map_readonly(struct page_info *pg,
+                                          const struct domain *owner) { return false; }
+static inline bool warmcache_write_fault(unsigned long addr,
+                                         unsigned int error_code) { return false; }
 static inline bool warmcache_page_freed(struct domain *d, struct page_info *pg,
-                                        unsigned int order) { return false; }
+                                        bool may_keep) { return false; }
 static inline struct page_info *warmcache_populate(struct domain *d,
     unsigned long gpfn, unsigned int order, unsigned int memflags) { return NULL; }
 static inline void warmcache_domain_destroy(struct domain *d) {}

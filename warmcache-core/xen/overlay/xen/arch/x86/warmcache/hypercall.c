@@ -42,7 +42,8 @@ static int op_register(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
     wc = warmcache_of(d);
     if ( !wc )
         return -ENOENT;
-    if ( op.version != WCR_ABI_VERSION || op.capacity > WCR_MAX_FRAMES ||
+    /* Bounds what the tables of a guest may grow to: about 2% of its memory. */
+    if ( op.version != WCR_ABI_VERSION || op.capacity > 2UL * d->max_pages ||
          (op.direct_map_base & ~PAGE_MASK) ||
          !__addr_ok(op.direct_map_base) || op.direct_map_base < (1UL << 63) ||
          op.direct_map_base + (op.capacity << PAGE_SHIFT) < op.direct_map_base )
@@ -195,8 +196,6 @@ static int op_reuse(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
         return -ENOENT;
     for ( i = 0; i < op.nr; i++ )
     {
-        uint64_t next;
-
         rc = read_entry(&entry, op.entries, i, sizeof(entry));
         if ( rc )
             return rc;
@@ -204,8 +203,7 @@ static int op_reuse(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
         spin_lock(&wc->lock);
         /* The frame that the cache knows must still be this domain's frame there. */
         if ( wc->core && wc->d == d && entry.pfn < wc->frames &&
-             cache_next(wc->core, entry.pfn, WCR_PAGE_RETAINED, &page,
-                        &next) == entry.pfn &&
+             cache_page(wc->core, entry.pfn, &page) &&
              page_get_owner(mfn_to_page(_mfn(page.mfn))) == d &&
              get_gpfn_from_mfn(page.mfn) == entry.pfn )
             entry.status = cache_reuse(wc->core, entry.pfn, page.mfn, op.vbd,
@@ -524,7 +522,6 @@ static int op_read_retained(XEN_GUEST_HANDLE_PARAM(void) arg)
     struct wcr_read_retained op;
     struct wcr_page_info page;
     struct warmcache *wc;
-    uint64_t next;
     void *copy;
     int rc = read_arg(&op, arg, sizeof(op));
 
@@ -537,8 +534,8 @@ static int op_read_retained(XEN_GUEST_HANDLE_PARAM(void) arg)
     if ( !copy )
         return -ENOMEM;
     spin_lock(&wc->lock);
-    if ( !wc->core ||
-         cache_next(wc->core, op.pfn, WCR_PAGE_HELD, &page, &next) != op.pfn )
+    if ( !wc->core || !cache_page(wc->core, op.pfn, &page) ||
+         !(page.flags & WCR_PAGE_HELD) )
         rc = -ENOENT;
     else
     {

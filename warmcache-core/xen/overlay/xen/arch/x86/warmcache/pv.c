@@ -231,8 +231,9 @@ static bool upgrade_entry(struct warmcache *wc, struct domain *d, unsigned long 
     return true;
 }
 
-bool warmcache_write_fault(unsigned long addr)
+bool warmcache_write_fault(unsigned long addr, unsigned int error_code)
 {
+    const unsigned int write = PFEC_page_present | PFEC_write_access;
     struct domain *d = current->domain;
     struct warmcache *wc = d->warmcache;
     l1_pgentry_t *pl1e;
@@ -240,7 +241,7 @@ bool warmcache_write_fault(unsigned long addr)
     bool mended = false;
     mfn_t l1mfn;
 
-    if ( !wc || !is_pv_64bit_domain(d) )
+    if ( !wc || (error_code & ~PFEC_user_mode) != write )
         return false;
     pl1e = map_guest_l1e(addr, &l1mfn);
     if ( !pl1e )

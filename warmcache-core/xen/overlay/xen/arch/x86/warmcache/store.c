@@ -218,7 +218,7 @@ static bool keeps_pages(const struct domain *d)
            (d->shutdown_code == SHUTDOWN_crash || d->shutdown_code == SHUTDOWN_reboot);
 }
 
-bool warmcache_page_freed(struct domain *d, struct page_info *pg, unsigned int order)
+bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep)
 {
     mfn_t mfn = page_to_mfn(pg);
     struct warmcache *wc = d->warmcache;
@@ -233,7 +233,7 @@ bool warmcache_page_freed(struct domain *d, struct page_info *pg, unsigned int o
     spin_lock(&wc->lock);
     if ( wc->core && wc->d == d )
     {
-        keep = !order && keeps_pages(d) &&
+        keep = may_keep && keeps_pages(d) &&
                !(pg->count_info & (PGC_extra | PGC_broken | PGC_state)) &&
                cache_retain(wc->core, pfn, mfn_x(mfn));
         if ( !keep )
