@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,21 @@ static int set_count(const struct parser *p, const yaml_node_t *value, const cha
     return 0;
 }
 
+/*
+ * The upper bound of a rate is never 0, however many trials there were: such a rule could
+ * not be passed.
+ */
+static int set_bound(const struct parser *p, const yaml_node_t *value, const char *key, double *ret,
+                     struct err *err)
+{
+    int r = set_share(p, value, key, ret, err);
+
+    return r || *ret > 0 ? r
+                         : fail_at(p, value, err, "%s: expected more than 0: no number of trials "
+                                   "shows that a rate is 0 (max_corrupt_trials: 0 asks for none)",
+                                   key);
+}
+
 /* ---- mappings ---- */
 
 enum known { NOT_A_RULE = 1 };
@@ -108,21 +124,22 @@ static int set_rule(const struct parser *p, const char *key, const yaml_node_t *
     const struct {
         const char *name;
         int64_t *count;
-        double *share;
+        double *bound, *share;
     } known[] = {
-        {"min_trials", &rules->min_trials, NULL},
-        {"max_corrupt_trials", &rules->max_corrupt_trials, NULL},
-        {"max_inconsistent_trials", &rules->max_inconsistent_trials, NULL},
-        {"max_corrupt_rate", NULL, &rules->max_corrupt_rate},
-        {"max_inconsistent_rate", NULL, &rules->max_inconsistent_rate},
-        {"min_reuse", NULL, &rules->min_reuse},
-        {"max_not_activated_share", NULL, &rules->max_not_activated_share},
+        {.name = "min_trials", .count = &rules->min_trials},
+        {.name = "max_corrupt_trials", .count = &rules->max_corrupt_trials},
+        {.name = "max_inconsistent_trials", .count = &rules->max_inconsistent_trials},
+        {.name = "max_corrupt_rate", .bound = &rules->max_corrupt_rate},
+        {.name = "max_inconsistent_rate", .bound = &rules->max_inconsistent_rate},
+        {.name = "min_reuse", .share = &rules->min_reuse},
+        {.name = "max_not_activated_share", .share = &rules->max_not_activated_share},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (!strcmp(key, known[i].name))
-            return known[i].count ? set_count(p, value, key, known[i].count, err)
-                                  : set_share(p, value, key, known[i].share, err);
+            return known[i].count   ? set_count(p, value, key, known[i].count, err)
+                   : known[i].bound ? set_bound(p, value, key, known[i].bound, err)
+                                    : set_share(p, value, key, known[i].share, err);
     return NOT_A_RULE;
 }
 
