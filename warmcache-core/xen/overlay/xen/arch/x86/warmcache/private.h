@@ -3,11 +3,12 @@
 #ifndef WARMCACHE_PRIVATE_H
 #define WARMCACHE_PRIVATE_H
 
-#include <asm/flushtlb.h>
-
+#include <xen/mm.h>
 #include <xen/sched.h>
 #include <xen/spinlock.h>
 #include <xen/warmcache.h>
+
+#include <asm/flushtlb.h>
 
 #include "core.h"
 
