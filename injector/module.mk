@@ -9,9 +9,11 @@ WCR_LDLIBS += -lZydis
 AGENT_SRCS += injector/domctl.c injector/inject.c injector/text_fault.c
 AGENT_LIBS += jansson xencall xencontrol xenevtchn xenforeignmemory
 
-UNIT_TESTS += $(addprefix injector/tests/,plan_test text_fault_test)
-plan_test_SRCS := injector/tests/plan_test.c $(injector_plan_SRCS)
-plan_test_LIBS := jansson libdw libelf libxxhash
+UNIT_TESTS += $(addprefix injector/tests/,mutate_test plan_test text_fault_test)
+injector_test_SRCS := $(addprefix injector/tests/,oracle.c sample.c) $(injector_plan_SRCS) \
+	testbed/env.c
+mutate_test_SRCS := injector/tests/mutate_test.c $(injector_test_SRCS)
+mutate_test_LDLIBS := -lZydis
+plan_test_SRCS := injector/tests/plan_test.c $(injector_test_SRCS)
 plan_test_LDLIBS := -lZydis
 text_fault_test_SRCS := injector/tests/text_fault_test.c injector/text_fault.c
-text_fault_test_LIBS := jansson

@@ -48,9 +48,11 @@ static int number(const char *option, const char *text, uint64_t *ret)
 
     errno = 0;
     *ret = strtoull(text, &end, 0);
-    if (!errno && end != text && !*end && *text != '-')
+    /* What JSON and the database hold, too. */
+    if (!errno && end != text && !*end && *text != '-' && *ret <= INT64_MAX)
         return 0;
-    fprintf(stderr, "wcr plan: %s '%s': expected a number\n", option, text);
+    fprintf(stderr, "wcr plan: %s '%s': expected a number from 0 to %" PRId64 "\n", option, text,
+            INT64_MAX);
     return -EINVAL;
 }
 

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Catches: mutations that change the length, another operand or more than one bit; ways
+ * left out or invented for instructions known by heart; faults put into what does nothing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "injector/mutate.h"
+#include "injector/plan.h"
+#include "injector/rng.h"
+#include "injector/tests/oracle.h"
+
+static const char *const classes[] = {"TEXT", "PTR", "DST"};
+
+static struct image *image;
+static struct code code;
+
+static int setup(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    code_init(&code);
+    return image_open("/proc/self/exe", &image, &err);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    code_done(&code);
+    image_free(image);
+    return 0;
+}
+
+static const struct image_function *function(const char *name)
+{
+    size_t n;
+    const struct image_function *f = image_functions(image, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(f[i].name, name))
+            return &f[i];
+    fail_msg("no function %s in the test's own symbols", name);
+    return NULL;
+}
+
+static void decode(const char *name)
+{
+    struct err err = {0};
+
+    assert_int_equal(code_decode(&code, function(name), &err), 0);
+    assert_int_equal(code.undecoded, 0);
+}
+
+/* All ways of a class to change instruction @i, each checked; their number. */
+static unsigned ways(const char *class, unsigned i, char (*ret_asm)[96])
+{
+    const struct mutate_class *c = mutate_class_find(class);
+    const struct insn *insn = &code.insns[i];
+    uint8_t bytes[PLAN_BYTES];
+    unsigned n = 0, len = 0;
+
+    assert_non_null(c);
+    while (c->variant(&code, i, &n, bytes)) {
+        struct plan p = {.len = insn->d.length};
+        const char *bad;
+
+        snprintf(p.class_name, sizeof(p.class_name), "%s", class);
+        memcpy(p.old_bytes, insn->bytes, p.len);
+        memcpy(p.new_bytes, bytes, p.len);
+        code_format(&code.decoder, p.old_bytes, p.len, insn->va, p.old_asm, sizeof(p.old_asm));
+        code_format(&code.decoder, p.new_bytes, p.len, insn->va, p.new_asm, sizeof(p.new_asm));
+        bad = oracle_plan(&p);
+        if (bad)
+            fail_msg("%s: '%s' became '%s': %s", class, p.old_asm, p.new_asm, bad);
+        if (ret_asm)
+            memcpy(ret_asm[len], p.new_asm, sizeof(p.new_asm));
+        len++;
+    }
+    return len;
+}
+
+/* Numbers of ways counted by hand from the encodings. */
+static void known_instructions(void **state)
+{
+    static const struct {
+        const char *function;
+        unsigned text, dst, ptr;
+    } known[] = {
+        /* REX reaches 16 registers; not itself, never rsp. */
+        {"sample_mov_registers", 24, 14, 0},
+        /* No REX: 8. */
+        {"sample_mov_narrow", 16, 6, 0},
+        /* Bases: 16 but itself, and rsp and r12, which need a SIB byte; 8 displacement bits. */
+        {"sample_load", 32, 14, 13 + 8},
+        /* Of 8 bytes: bits 3 to 6 lead to an aligned neighbour without turning back. */
+        {"sample_store", 32, 13 + 4, 13 + 8},
+        {"sample_load_stack", 40, 14, 0},
+        {"sample_load_global", 56, 14, 0},
+        {"sample_zero", 16, 6, 0},
+        {"sample_lea", 32, 14, 0},
+        /* No REX: 8 bases but itself and rsp. */
+        {"sample_indexed", 32, 6, 6 + 8},
+        {"sample_compare", 24, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        unsigned found[3];
+
+        decode(known[i].function);
+        for (unsigned c = 0; c < 3; c++)
+            found[c] = ways(classes[c], 0, NULL);
+        if (found[0] != known[i].text || found[1] != known[i].ptr || found[2] != known[i].dst)
+            fail_msg("%s: TEXT %u PTR %u DST %u", known[i].function, found[0], found[1], found[2]);
+    }
+}
+
+static bool among(char (*list)[96], unsigned len, const char *text)
+{
+    for (unsigned i = 0; i < len; i++)
+        if (!strcmp(list[i], text))
+            return true;
+    return false;
+}
+
+static void ways_in_words(void **state)
+{
+    char list[64][96];
+    unsigned n;
+
+    (void)state;
+    decode("sample_load");
+    n = ways("PTR", 0, list);
+    assert_true(among(list, n, "mov 0x10(%r13), %rax"));
+    assert_true(among(list, n, "mov (%rbx), %rax") || among(list, n, "mov 0x00(%rbx), %rax"));
+    assert_true(among(list, n, "mov -0x70(%rbx), %rax"));
+    assert_false(among(list, n, "mov 0x10(%rsp), %rax"));
+    n = ways("DST", 0, list);
+    assert_true(among(list, n, "mov 0x10(%rbx), %r15"));
+    assert_false(among(list, n, "mov 0x10(%rbx), %rsp"));
+    decode("sample_zero");
+    n = ways("DST", 0, list);
+    assert_true(among(list, n, "xor %edi, %edi"));
+}
+
+static void nops_and_returns_are_left_alone(void **state)
+{
+    (void)state;
+    decode("sample_nops");
+    assert_int_equal(code.len, 3);
+    for (unsigned i = 0; i < code.len; i++) {
+        assert_int_equal(ways("PTR", i, NULL), 0);
+        assert_int_equal(ways("DST", i, NULL), 0);
+        assert_int_equal(ways("TEXT", i, NULL), 8 * code.insns[i].d.length);
+    }
+}
+
+/* sub, jne back, jl on: branches of every kind that is told apart. */
+static void branches(void **state)
+{
+    unsigned n = 0;
+    uint8_t bytes[PLAN_BYTES];
+
+    (void)state;
+    decode("sample_loop");
+    assert_int_equal(code.len, 4);
+    assert_true(code.insns[0].target);
+    assert_true(mutate_loop(&code, 1, &n, bytes));
+    assert_memory_equal(bytes, "\x74\xfb", 2);
+    n = 0;
+    assert_false(mutate_loop(&code, 2, &n, bytes));
+    n = 0;
+    assert_true(mutate_br(&code, 2, &n, bytes));
+    assert_memory_equal(bytes, "\x66\x90", 2);
+    assert_false(mutate_br(&code, 2, &n, bytes));
+    /* sub sets the flags, and is no compare. */
+    n = 0;
+    assert_false(mutate_obo(&code, 2, &n, bytes));
+}
+
+static void compiled_code(void **state)
+{
+    static const char *const names[] = {"sample_find", "sample_sort"};
+    unsigned total[3] = {0};
+
+    (void)state;
+    for (unsigned f = 0; f < 2; f++) {
+        decode(names[f]);
+        for (unsigned i = 0; i < code.len; i++)
+            for (unsigned c = 0; c < 3; c++)
+                total[c] += ways(classes[c], i, NULL);
+    }
+    for (unsigned c = 0; c < 3; c++)
+        assert_true(total[c] > 0);
+}
+
+/* Every way of every instruction of functions drawn from a real kernel. */
+static void sample_of_a_kernel(void **state)
+{
+    const char *path = oracle_vmlinux();
+    struct image *own = image;
+    struct rng rng = {1};
+    struct err err = {0};
+    const struct image_function *f;
+    unsigned checked = 0, total[3] = {0};
+    size_t n;
+
+    (void)state;
+    if (!path)
+        skip();
+    if (image_open(path, &image, &err)) {
+        image = own;
+        fail_msg("%s", err.msg);
+    }
+    f = image_functions(image, &n);
+    while (checked < 400) {
+        const struct image_function *drawn = &f[rng_below(&rng, n)];
+
+        if (drawn->region != REGION_TEXT || drawn->size > 4096)
+            continue;
+        assert_int_equal(code_decode(&code, drawn, &err), 0);
+        checked++;
+        for (unsigned i = 0; i < code.len; i++)
+            for (unsigned c = 0; c < 3; c++)
+                total[c] += ways(classes[c], i, NULL);
+    }
+    printf("# %u functions of %s: TEXT %u, PTR %u, DST %u ways\n", checked, path, total[0], total[1],
+           total[2]);
+    for (unsigned c = 0; c < 3; c++)
+        assert_true(total[c] > 1000);
+    image_free(image);
+    image = own;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_instructions),
+        cmocka_unit_test(ways_in_words),
+        cmocka_unit_test(nops_and_returns_are_left_alone),
+        cmocka_unit_test(branches),
+        cmocka_unit_test(compiled_code),
+        cmocka_unit_test(sample_of_a_kernel),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

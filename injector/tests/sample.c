@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "injector/tests/sample.h"
+
+#define FUNCTION(name, code)                                                                       \
+    asm(".pushsection .text\n.globl " #name "\n.type " #name ", @function\n" #name ":\n" code     \
+        "\n.size " #name ", . - " #name "\n.popsection\n")
+
+FUNCTION(sample_mov_registers, ".byte 0x48, 0x89, 0xc3\nret");
+FUNCTION(sample_mov_narrow, ".byte 0x89, 0xc3\nret");
+FUNCTION(sample_load, ".byte 0x48, 0x8b, 0x43, 0x10\nret");
+FUNCTION(sample_store, ".byte 0x48, 0x89, 0x43, 0x10\nret");
+FUNCTION(sample_load_stack, ".byte 0x48, 0x8b, 0x44, 0x24, 0x10\nret");
+FUNCTION(sample_load_global, ".byte 0x48, 0x8b, 0x05, 0x10, 0x00, 0x00, 0x00\nret");
+FUNCTION(sample_zero, ".byte 0x31, 0xc0\nret");
+FUNCTION(sample_lea, ".byte 0x48, 0x8d, 0x43, 0x10\nret");
+FUNCTION(sample_indexed, ".byte 0x8b, 0x44, 0x8b, 0x10\nret");
+FUNCTION(sample_compare, ".byte 0x48, 0x39, 0xd8\nret");
+FUNCTION(sample_nops, ".byte 0x90, 0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00\nret");
+FUNCTION(sample_loop, ".byte 0x83, 0xe8, 0x01, 0x75, 0xfb, 0x7c, 0x00\nret");
+
+long sample_find(const struct sample_list *list, long key, long *ret)
+{
+    long steps = 0;
+
+    for (; list; list = list->next, steps++) {
+        if (list->key != key)
+            continue;
+        for (unsigned i = 0; i < 4; i++)
+            ret[i] = list->value[i];
+        return steps;
+    }
+    return -1;
+}
+
+void sample_sort(long *values, unsigned len)
+{
+    for (unsigned i = 1; i < len; i++) {
+        long v = values[i];
+        unsigned k = i;
+
+        for (; k > 0 && values[k - 1] > v; k--)
+            values[k] = values[k - 1];
+        values[k] = v;
+    }
+}
