@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ struct command {
 };
 
 static char tag_text[32];
+static _Alignas(CONTENT_BLOCK_SIZE) char block[CONTENT_BLOCK_SIZE];
 
 static void say(const char *text)
 {
@@ -176,16 +178,61 @@ static int cmd_resume(struct guest *g, int argc, char **argv)
     return 0;
 }
 
+/* The file whose number is the first argument. */
+static int file_arg(struct guest *g, int argc, char **argv, int flags, unsigned *ret_file)
+{
+    *ret_file = argc > 1 ? (unsigned)atoi(argv[1]) : UINT_MAX;
+    return *ret_file < g->opt.files ? file_open(g, *ret_file, flags, NULL) : -EINVAL;
+}
+
+static int cmd_inode(struct guest *g, int argc, char **argv)
+{
+    struct stat st;
+    unsigned file;
+    int fd = file_arg(g, argc, argv, O_RDONLY, &file), r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
+        r = -errno;
+    else
+        printf("wcr: %s| inode=%llu\n", tag_text, (unsigned long long)st.st_ino);
+    close(fd);
+    return r;
+}
+
+/* Overwrite a whole file and make it durable, for tests. */
+static int cmd_rewrite(struct guest *g, int argc, char **argv)
+{
+    unsigned file;
+    int fd = file_arg(g, argc, argv, O_WRONLY, &file), r;
+
+    if (fd < 0)
+        return fd;
+    for (unsigned b = 0; b < g->opt.blocks; b++)
+        status_block_of(g, file, b)->issued++;
+    r = status_file_write_all(g, file);
+    for (unsigned b = 0; b < g->opt.blocks && !r; b++) {
+        content_fill(block, g->opt.seed, file, b, status_block_of(g, file, b)->issued);
+        if (pwrite(fd, block, sizeof(block), (off_t)b * CONTENT_BLOCK_SIZE) != sizeof(block))
+            r = errno ? -errno : -ENOSPC;
+    }
+    if (!r && fsync(fd) < 0)
+        r = -errno;
+    close(fd);
+    if (r)
+        return r;
+    for (unsigned b = 0; b < g->opt.blocks; b++)
+        status_block_of(g, file, b)->acked = status_block_of(g, file, b)->issued;
+    return status_file_write_all(g, file);
+}
+
 /* Read a whole file by its number, for tests: the answer counts its bad blocks. */
 static int cmd_read(struct guest *g, int argc, char **argv)
 {
-    static _Alignas(CONTENT_BLOCK_SIZE) char block[CONTENT_BLOCK_SIZE];
-    unsigned file = argc > 1 ? (unsigned)atoi(argv[1]) : UINT_MAX, bad = 0, b = 0;
-    int fd;
+    unsigned file, bad = 0, b = 0;
+    int fd = file_arg(g, argc, argv, O_RDONLY, &file);
 
-    if (file >= g->opt.files)
-        return -EINVAL;
-    fd = file_open(g, file, O_RDONLY, NULL);
     if (fd < 0)
         return fd;
     for (; b < g->opt.blocks && read(fd, block, sizeof(block)) == (ssize_t)sizeof(block); b++) {
@@ -216,10 +263,10 @@ static int cmd_ping(struct guest *g, int argc, char **argv)
 }
 
 static const struct command commands[] = {
-    {"cat", cmd_cat},         {"drop_caches", cmd_drop_caches}, {"kill", cmd_kill},
-    {"ping", cmd_ping},       {"poke", cmd_poke},               {"quiesce", cmd_quiesce},
-    {"read", cmd_read},       {"resume", cmd_resume},           {"stap", cmd_stap},
-    {"sync", cmd_sync},
+    {"cat", cmd_cat},         {"drop_caches", cmd_drop_caches}, {"inode", cmd_inode},
+    {"kill", cmd_kill},       {"ping", cmd_ping},               {"poke", cmd_poke},
+    {"quiesce", cmd_quiesce}, {"read", cmd_read},               {"resume", cmd_resume},
+    {"rewrite", cmd_rewrite}, {"stap", cmd_stap},               {"sync", cmd_sync},
 };
 
 void command_run(struct guest *g, char *line)
