@@ -28,6 +28,7 @@ struct testbed_config {
     const char *xen, *kernel, *vmlinux, *kernel_build;
     const char *dom0_image, *tools_image, *data_image, *guest_initrd;
     const char *stap_dir;           /* NULL: not named */
+    bool stock;                     /* Xen and Linux without the mechanism */
 };
 
 /* The path in use: @option, else $WCR_TESTBED, else build/testbed.env here or beside the program. */

@@ -49,6 +49,7 @@ int testbed_config_load(const char *path, struct testbed_config *ret, struct err
         {"WCR_KERNEL_BUILD", &ret->kernel_build, false},
         {"WCR_STAP", &ret->stap_dir, false},
     };
+    const char *stock;
     int r;
 
     memset(ret, 0, sizeof(*ret));
@@ -71,6 +72,8 @@ int testbed_config_load(const char *path, struct testbed_config *ret, struct err
             return r;
         }
     }
+    stock = env_file_get(ret->env, "WCR_STOCK");
+    ret->stock = stock && !strcmp(stock, "1");
     return 0;
 }
 

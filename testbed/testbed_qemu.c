@@ -222,7 +222,8 @@ static void build_args(struct args *a, const struct testbed_config *config,
     add(a, "-append");
     add(a, "%s%s%s", XEN_CMDLINE, o->xen_append ? " " : "", o->xen_append ? o->xen_append : "");
     add(a, "-initrd");
-    add(a, "kernel.base %s%s%s", DOM0_CMDLINE, *dom0_append ? " " : "", dom0_append);
+    add(a, "kernel.base %s%s%s%s%s", DOM0_CMDLINE, o->detached ? " wcr.shell=1" : "",
+        config->stock ? " wcr.agent=--no-warmcache" : "", *dom0_append ? " " : "", dom0_append);
     /* Nothing here is meant to survive a power failure: no flushes. */
     add_drive(a, "dom0.qcow2", "format=qcow2,cache=unsafe");
     add_drive(a, "data.qcow2", "format=qcow2,cache=unsafe");

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The guest: SystemTap modules against its kernel, its initrd, its data disk.
+# The guest: SystemTap modules against its kernel, its initrd, its data disk; and the disk of
+# tools, which has what domain 0 and the guest run, so that a change there leaves domain 0's
+# image as it is.
 
 key_systemtap()
 {
@@ -16,46 +18,23 @@ stap_key()
     sed -n '/^stap_/,/^}/p' "$BUILD/guest.sh"
 }
 
-# Debian's SystemTap knows a function of late 6.1 kernels by its former name.
-stap_runtime()
-{
-    cp -r /usr/share/systemtap/runtime "$1"
-    sed -i -e 's/kallsyms_lookup_name("task_work_cancel")/kallsyms_lookup_name("task_work_cancel_func")/' \
-        -e 's/typeof(&task_work_cancel)/typeof(\&task_work_cancel_func)/' \
-        "$1/stp_task_work.c"
-}
-
-# One script to one module of the same name.
-stap_compile()
-{
-    local script=$1 name
-    name=$(basename "$script" .stp)
-    echo "stap: $name"
-    mkdir "$PWD/tmp-$name"
-    # A module's name is lower case; the file is found by the class.
-    TMPDIR=$PWD/tmp-$name stap -R "$PWD/runtime" -g -p4 -r "$LINUX/build" -DMAXSKIPPED=1000000 \
-        -DSTP_NO_OVERLOAD --disable-cache -I "$ROOT/injector/stap/lib" -m "wcr_${name,,}" "$script"
-    strip --strip-debug "wcr_${name,,}.ko"
-    mv "wcr_${name,,}.ko" "modules/$name.ko"
-    rm -rf "tmp-$name"
-}
-
+# As many classes at a time as there are processors.
 stap_build()
 {
-    local script pids=() pid failed=0
-    stap_runtime runtime
-    mkdir modules
-    for script in "$ROOT"/injector/stap/*.stp; do
-        [ -e "$script" ] || break
-        # As many at a time as there are processors.
+    local class pids=() pid failed=0
+    mkdir tmp modules
+    for class in "$ROOT"/injector/stap/*.stp; do
+        class=$(basename "$class" .stp)
+        [ "$class" != common ] || continue
         while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do sleep 0.1; done
-        stap_compile "$script" &
+        # SystemTap keeps what it compiled in its home, unless that is elsewhere.
+        HOME=$1/tmp SYSTEMTAP_DIR=$1/tmp/$class "$ROOT/injector/stap/build.sh" "$LINUX/build" modules "$class" &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do
         wait "$pid" || failed=1
     done
-    rm -rf runtime
+    rm -rf tmp
     return $failed
 }
 
@@ -78,7 +57,7 @@ initrd_key()
 {
     echo "stap $STAP_HASH"
     key_systemtap
-    key_files testbed/build/guest.sh
+    sed -n '/^initrd_/,/^}/p; /^strip_/,/^}/p; /^pack_/,/^}/p' "$BUILD/guest.sh"
     # shellcheck disable=SC2046
     sha256sum $(initrd_libraries)
     guest_programs_key
@@ -147,4 +126,42 @@ data_key()
 data_build()
 {
     make_ext4 data.img 128M 3b9b4c86-7d5e-4c1c-9f7c-8d0a6f5c7701 -b 4096
+}
+
+# The agent and its like, built by make.
+tools_programs()
+{
+    printf '%s\n' "$OUT/wcr-agent"
+    find "$OUT/dom0" -maxdepth 1 -type f -executable 2>/dev/null | sort
+}
+
+tools_key()
+{
+    local p
+    echo "linux $LINUX_HASH"
+    echo "initrd $INITRD_HASH"
+    echo "dom0 $DOM0_HASH"
+    for p in $(tools_programs); do
+        echo "program $(basename "$p") $(program_hash "$p")"
+    done
+    sed -n '/^tools_/,/^}/p; /^strip_/,/^}/p' "$BUILD/guest.sh"
+}
+
+tools_build()
+{
+    local p name
+    mkdir -p root/bin
+    for p in $(tools_programs); do
+        for name in $(objdump -p "$p" | awk '$1 == "NEEDED" { print $2 }'); do
+            grep -qxF "$name" "$DOM0/libraries" ||
+                fail "$(basename "$p") needs $name, which domain 0 does not have: add it to testbed/dom0/files.txt"
+        done
+        strip_program "$p" "root/bin/$(basename "$p")"
+    done
+    cp "$LINUX/bzImage" root/guest-vmlinuz
+    cp "$INITRD/guest-initrd.img" root/guest-initrd.img
+    find root -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+    make_ext4 tools.img "$(($(du -sm root | cut -f1) + 8))M" 3b9b4c86-7d5e-4c1c-9f7c-8d0a6f5c7702 \
+        -b 4096 -O ^has_journal -d root
+    rm -rf root
 }

@@ -15,6 +15,8 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=$ROOT/testbed/build
 CACHE=${WCR_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set; set WCR_CACHE}/.cache}/wcr}
 JOBS=${WCR_JOBS:-$(nproc)}
+# 1: Debian's Xen and Linux as they are, without the mechanism, to compare with.
+STOCK=${WCR_STOCK:-0}
 # For whatever wants a date: images and programs are the same every day.
 export SOURCE_DATE_EPOCH=1767225600
 export E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH

@@ -8,8 +8,8 @@ linux_key()
     echo "source $LINUX_SOURCE_ID"
     key_tool gcc --version
     key_tool ld --version
-    key_files testbed/build/linux.sh testbed/build/linux.config warmcache-core/linux \
-        warmcache-core/include
+    key_files testbed/build/linux.sh testbed/build/linux.config
+    [ "$STOCK" = 1 ] || key_files warmcache-core/linux warmcache-core/include
 }
 
 linux_unpack()
@@ -22,7 +22,7 @@ linux_unpack()
     done
     for arch in alpha arc arm arm64 csky hexagon ia64 loongarch m68k microblaze mips nios2 \
         openrisc parisc powerpc riscv s390 sh sparc xtensa; do
-        skip+=("--exclude=$top/arch/$arch")
+        skip+=("--exclude=$top/arch/$arch/*.[chS]" "--exclude=$top/arch/$arch/*.dts*")
     done
     mkdir "$1"
     tar -xJf "$LINUX_SOURCE" -C "$1" --strip-components=1 --wildcards-match-slash "${skip[@]}" \
@@ -34,9 +34,9 @@ linux_build()
     local tree=$1/build fragment=$1/fragment make_linux map
     linux_unpack "$tree"
     cp "$BUILD/linux.config" "$fragment"
-    if [ -x "$ROOT/warmcache-core/linux/apply.sh" ]; then
+    if [ "$STOCK" = 0 ]; then
         "$ROOT/warmcache-core/linux/apply.sh" "$tree"
-        cat "$ROOT/warmcache-core/linux/config" >>"$fragment" 2>/dev/null || true
+        [ ! -e "$ROOT/warmcache-core/linux/config" ] || cat "$ROOT/warmcache-core/linux/config" >>"$fragment"
     fi
     export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 2026'
     export KBUILD_BUILD_USER=wcr KBUILD_BUILD_HOST=wcr KBUILD_BUILD_VERSION=1

@@ -9,17 +9,15 @@ xen_key()
     echo "debug ${WCR_XEN_DEBUG:-0}"
     key_tool gcc --version
     key_tool ld --version
-    key_files testbed/build/xen.sh testbed/build/xen.config warmcache-core/xen \
-        warmcache-core/src warmcache-core/include
+    key_files testbed/build/xen.sh testbed/build/xen.config
+    [ "$STOCK" = 1 ] || key_files warmcache-core/xen warmcache-core/src warmcache-core/include
 }
 
 xen_build()
 {
     local tree=$1/tree
     dpkg-source --no-check -x "$XEN_SOURCE/xen_$XEN_VERSION.dsc" "$tree"
-    if [ -x "$ROOT/warmcache-core/xen/apply.sh" ]; then
-        "$ROOT/warmcache-core/xen/apply.sh" "$tree"
-    fi
+    [ "$STOCK" = 1 ] || "$ROOT/warmcache-core/xen/apply.sh" "$tree"
     # What would differ from day to day and from machine to machine.
     export XEN_BUILD_DATE='Thu Jan  1 00:00:00 UTC 2026' XEN_BUILD_TIME=00:00:00
     export XEN_BUILD_HOST=wcr XEN_WHOAMI=wcr XEN_DOMAIN=wcr
