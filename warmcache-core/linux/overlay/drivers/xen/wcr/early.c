@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reserving the retained pages while memblock still owns all memory.
+ *
+ * There is no allocator yet in which to remember the pages themselves, so
+ * only runs of them are noted; retained.c asks for the list again. A page
+ * that is not reserved is not lost by mistake, only lost: whoever gets it
+ * writes to it, and the hypervisor no longer vouches for it.
+ */
+#define pr_fmt(fmt) "xen_wcr: " fmt
+
+#include <linux/init.h>
+#include <linux/memblock.h>
+#include <linux/pfn.h>
+#include <asm/cmdline.h>
+#include <asm/e820/types.h>
+#include <asm/setup.h>
+#include <asm/xen/page.h>
+#include <xen/xen.h>
+#include "internal.h"
+
+#define MAX_RUNS	3584	/* of INIT_MEMBLOCK_RESERVED_REGIONS, 4096 */
+#define BATCH		64
+
+struct wcr_run wcr_runs[MAX_RUNS] __initdata;
+unsigned int wcr_nr_runs __initdata;
+
+unsigned int __init wcr_retained_next(u64 *pfn, struct wcr_map_entry *entries,
+				      unsigned int room)
+{
+	struct wcr_retained_list op = {
+		.first_pfn = *pfn,
+		.entries = (unsigned long)entries,
+		.nr = room,
+	};
+
+	if (wcr_hypercall(WCR_OP_retained_list, &op))
+		return 0;
+	*pfn = op.first_pfn;
+	return op.nr;
+}
+
+/* Returns how many of the pages are now reserved for us. */
+static unsigned long __init reserve_run(const struct wcr_run *run)
+{
+	phys_addr_t start = PFN_PHYS(run->first), size = PFN_PHYS(run->nr);
+
+	if (!run->nr || wcr_nr_runs == MAX_RUNS)
+		return 0;
+	/* The kernel, its page tables or the initrd: not ours, whatever it says. */
+	if (memblock_is_region_reserved(start, size))
+		return 0;
+	if (memblock_reserve(start, size))
+		return 0;
+	wcr_runs[wcr_nr_runs++] = *run;
+	return run->nr;
+}
+
+static void __init reserve_retained(void)
+{
+	static struct wcr_map_entry entries[BATCH] __initdata;
+	/* The kernel needs room to boot in, and ISA memory is never a page's. */
+	unsigned long limit = wcr_frames - wcr_frames / 4, total = 0, reserved = 0;
+	u64 pfn = PFN_UP(ISA_END_ADDRESS);
+	struct wcr_run run = {};
+	unsigned int i, nr;
+
+	while ((nr = wcr_retained_next(&pfn, entries, BATCH))) {
+		for (i = 0; i < nr && reserved + run.nr < limit; i++) {
+			if (entries[i].pfn >= wcr_frames)
+				break;
+			if (run.nr && entries[i].pfn == run.first + run.nr) {
+				run.nr++;
+				continue;
+			}
+			reserved += reserve_run(&run);
+			run.first = entries[i].pfn;
+			run.nr = 1;
+		}
+		total += nr;
+	}
+	reserved += reserve_run(&run);
+	atomic_long_set(&wcr_stats[WCR_RETAINED], reserved);
+	atomic_long_set(&wcr_stats[WCR_LOST], total - reserved);
+	pr_info("%lu pages retained, %lu of them reserved in %u runs\n",
+		total, reserved, wcr_nr_runs);
+}
+
+/*
+ * Called once the kernel, the initrd and the p2m are reserved and before
+ * memblock knows any memory to allocate. PV guests have no KASLR (it is the
+ * decompressor's), so PAGE_OFFSET is final.
+ */
+void __init wcr_memory_setup(void)
+{
+	struct wcr_register op = {
+		.version = WCR_ABI_VERSION,
+		.direct_map_base = PAGE_OFFSET,
+		.capacity = max(xen_start_info->nr_pages, xen_max_p2m_pfn),
+	};
+	char on[2];
+	long rc;
+
+	if (cmdline_find_option(boot_command_line, "wcr", on, sizeof(on)) != 1 ||
+	    on[0] != '1')
+		return;
+	rc = wcr_hypercall(WCR_OP_register, &op);
+	if (rc) {
+		pr_info("the hypervisor has no warm cache for us: %ld\n", rc);
+		return;
+	}
+	wcr_frames = op.capacity;
+	pr_info("mode %u, %llu frames\n", op.mode, op.capacity);
+	reserve_retained();
+}

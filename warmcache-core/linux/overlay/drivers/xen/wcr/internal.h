@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Shared by the files of this directory; see <xen/wcr.h> for the idea. */
+#ifndef _DRIVERS_XEN_WCR_INTERNAL_H
+#define _DRIVERS_XEN_WCR_INTERNAL_H
+
+#include <linux/bitops.h>
+#include <linux/fs.h>
+#include <linux/kdev_t.h>
+#include <xen/interface/wcr_abi.h>
+#include <xen/wcr.h>
+
+struct dentry;
+struct seq_file;
+
+/* Counted since boot; the names are those of debugfs' stats. */
+enum wcr_stat {
+	WCR_RETAINED,		/* pages reserved at boot */
+	WCR_LOST,		/* retained, but not reserved in time */
+	WCR_CLAIMED,
+	WCR_REUSE_OK,
+	WCR_REUSE_STALE,
+	WCR_RELEASED,		/* given to the allocator, unclaimed */
+	WCR_MAP_ADDS,
+	WCR_MAP_REMOVES,
+	WCR_MAP_ERRORS,
+	WCR_MAP_FLUSHES,
+	WCR_POKES,		/* stores done by debugfs' poke */
+	WCR_NR_STATS
+};
+
+extern atomic_long_t wcr_stats[WCR_NR_STATS];
+
+static inline void wcr_count(enum wcr_stat stat)
+{
+	atomic_long_inc(&wcr_stats[stat]);
+}
+
+/* main.c */
+extern unsigned long wcr_frames;	/* PFNs are below this */
+extern unsigned long *wcr_mapped;	/* by PFN: listed in the cache map */
+extern unsigned long *wcr_claimed;	/* by PFN: claimed, not yet answered */
+
+bool wcr_disk_find(const struct gendisk *disk, u32 *ret_vbd);
+/* Does the mapping cache a regular file on one of our disks? */
+bool wcr_mapping_tracked(const struct address_space *mapping);
+
+static inline u32 wcr_fs_id(const struct super_block *sb)
+{
+	return new_encode_dev(sb->s_dev);
+}
+
+static inline bool wcr_page_claimed(unsigned long pfn)
+{
+	return pfn < wcr_frames && test_bit(pfn, wcr_claimed);
+}
+
+/* early.c: what was reserved at boot, in PFN order. */
+struct wcr_run {
+	u32 first;
+	u32 nr;
+};
+
+extern struct wcr_run wcr_runs[];
+extern unsigned int wcr_nr_runs;
+
+/* The next page of retained_list from *pfn on; returns entries, 0 at the end. */
+unsigned int wcr_retained_next(u64 *pfn, struct wcr_map_entry *entries,
+			       unsigned int room);
+
+/* retained.c: take over what early.c reserved, or free it. Both __init. */
+int wcr_retained_init(void);
+void wcr_retained_give_up(void);
+/* Another page now caches this: a retained one for it is worth nothing. */
+void wcr_retained_forget(u32 fs_id, u64 inode, u64 index);
+/* The hypervisor's answer for a claimed page. */
+void wcr_retained_answer(unsigned long pfn, u64 sector, bool reused);
+/* One line for each page reused since boot: pfn inode index sector. */
+void wcr_retained_show(struct seq_file *m);
+unsigned int wcr_retained_left(void);
+
+/* bio.c */
+int wcr_bio_init(void);
+
+/* map.c: register a page under a key, at once and whatever the cache says. */
+void wcr_map_force(unsigned long pfn, u32 fs_id, u64 inode, u64 index);
+
+#ifdef CONFIG_DEBUG_FS
+void wcr_debugfs_init(void);
+#else
+static inline void wcr_debugfs_init(void) {}
+#endif
+
+#ifdef CONFIG_XEN_WCR_POKE
+void wcr_poke_init(struct dentry *dir);
+#else
+static inline void wcr_poke_init(struct dentry *dir) {}
+#endif
+
+#endif /* _DRIVERS_XEN_WCR_INTERNAL_H */

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Warm-cache reboot: turning it on, and which disks it is about.
+ */
+#define pr_fmt(fmt) "xen_wcr: " fmt
+
+#include <linux/blkdev.h>
+#include <linux/init.h>
+#include <linux/mm.h>
+#include <asm/xen/hypercall.h>
+#include "internal.h"
+
+#define __HYPERVISOR_warmcache_op	WCR_HYPERCALL
+#define MAX_DISKS			16
+
+DEFINE_STATIC_KEY_FALSE(wcr_enabled);
+EXPORT_SYMBOL_GPL(wcr_enabled);
+
+atomic_long_t wcr_stats[WCR_NR_STATS];
+unsigned long wcr_frames;
+unsigned long *wcr_mapped;
+unsigned long *wcr_claimed;
+
+/* Looked at without a lock: a slot's vbd is valid once its disk is set. */
+static struct {
+	struct gendisk *disk;
+	u32 vbd;
+} disks[MAX_DISKS];
+static DEFINE_SPINLOCK(disks_lock);
+
+long wcr_hypercall(unsigned int cmd, void *arg)
+{
+	return _hypercall2(long, warmcache_op, cmd, arg);
+}
+EXPORT_SYMBOL_GPL(wcr_hypercall);
+
+void wcr_disk_add(struct gendisk *disk, u32 vbd)
+{
+	unsigned int i;
+
+	spin_lock(&disks_lock);
+	for (i = 0; i < MAX_DISKS; i++) {
+		if (disks[i].disk)
+			continue;
+		disks[i].vbd = vbd;
+		/* pairs with wcr_disk_find() */
+		smp_store_release(&disks[i].disk, disk);
+		break;
+	}
+	spin_unlock(&disks_lock);
+}
+EXPORT_SYMBOL_GPL(wcr_disk_add);
+
+void wcr_disk_del(struct gendisk *disk)
+{
+	unsigned int i;
+
+	spin_lock(&disks_lock);
+	for (i = 0; i < MAX_DISKS; i++)
+		if (disks[i].disk == disk)
+			WRITE_ONCE(disks[i].disk, NULL);
+	spin_unlock(&disks_lock);
+}
+EXPORT_SYMBOL_GPL(wcr_disk_del);
+
+bool wcr_disk_find(const struct gendisk *disk, u32 *ret_vbd)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_DISKS; i++) {
+		/* pairs with wcr_disk_add() */
+		if (smp_load_acquire(&disks[i].disk) != disk)
+			continue;
+		*ret_vbd = disks[i].vbd;
+		return true;
+	}
+	return false;
+}
+
+bool wcr_mapping_tracked(const struct address_space *mapping)
+{
+	const struct inode *inode = mapping->host;
+	u32 vbd;
+
+	return inode && S_ISREG(inode->i_mode) && inode->i_sb->s_bdev &&
+	       wcr_disk_find(inode->i_sb->s_bdev->bd_disk, &vbd);
+}
+
+/* Parsed by wcr_memory_setup(), long before this could be. */
+static int __init wcr_setup(char *arg)
+{
+	return 1;
+}
+__setup("wcr=", wcr_setup);
+
+static unsigned long * __init frames_bitmap(void)
+{
+	return kvcalloc(BITS_TO_LONGS(wcr_frames), sizeof(long), GFP_KERNEL);
+}
+
+static int __init wcr_init(void)
+{
+	if (!wcr_frames)
+		return 0;
+	wcr_mapped = frames_bitmap();
+	wcr_claimed = frames_bitmap();
+	if (!wcr_mapped || !wcr_claimed || wcr_bio_init() || wcr_retained_init()) {
+		pr_warn("no memory, staying off\n");
+		wcr_retained_give_up();
+		return -ENOMEM;
+	}
+	static_branch_enable(&wcr_enabled);
+	return 0;
+}
+core_initcall(wcr_init);
+
+/*
+ * No more of the direct map is built from here on: whoever maps a retained
+ * page writable now means to write it.
+ */
+static int __init wcr_boot_done(void)
+{
+	long rc;
+
+	if (!static_key_enabled(&wcr_enabled))
+		return 0;
+	rc = wcr_hypercall(WCR_OP_boot_done, NULL);
+	if (rc)
+		pr_warn("end of boot not accepted: %ld\n", rc);
+	wcr_debugfs_init();
+	return 0;
+}
+late_initcall_sync(wcr_boot_done);
