@@ -15,9 +15,8 @@ linux_key()
 linux_unpack()
 {
     local top=${LINUX_TARBALL%.tar.xz} skip=() arch dir
-    # Kconfig and Makefiles are wanted of all drivers, their code is not.
-    for dir in drivers/gpu drivers/net drivers/media drivers/scsi drivers/usb drivers/staging \
-        drivers/infiniband drivers/iio drivers/crypto drivers/hwmon drivers/isdn sound; do
+    # Kconfig and Makefiles are wanted of all drivers, the code of these is not.
+    for dir in drivers/gpu drivers/media drivers/staging drivers/infiniband drivers/iio sound; do
         skip+=("--exclude=$top/$dir/*.[chS]")
     done
     for arch in alpha arc arm arm64 csky hexagon ia64 loongarch m68k microblaze mips nios2 \
