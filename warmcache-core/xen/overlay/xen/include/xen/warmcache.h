@@ -3,8 +3,8 @@
  * Warm-cache reboot: what the rest of Xen calls. Every hook is cheap and does
  * nothing unless booted with `warmcache=1` and the frame is a cache page.
  *
- * Locks: a cache's lock is innermost. Hooks may be called with page locks or
- * the domain's page_alloc_lock held; none takes either.
+ * Locks: inside a cache's lock only the heap's is taken. Hooks may be called
+ * with page locks or the domain's page_alloc_lock held; none takes either.
  */
 #ifndef XEN_WARMCACHE_H
 #define XEN_WARMCACHE_H

@@ -4,6 +4,7 @@
  * sizes are bounded by WCR_BATCH_MAX, buffers are copied entry by entry, frames
  * are taken only with a reference and only if the domain in question owns them.
  */
+#include <xen/event.h>
 #include <xen/guest_access.h>
 #include <xen/hypercall.h>
 
@@ -31,10 +32,30 @@ static int write_entry(uint64_t array, unsigned int i, const void *from, size_t 
 
 /* ---- the guest, about itself ---------------------------------------- */
 
+/*
+ * A page handed back and not yet claimed, from *pfn on, which moves on; false: none
+ * this time, and none at all once *pfn is WCR_NO_PFN.
+ */
+static bool next_retained(struct domain *d, struct warmcache *wc, uint64_t *pfn,
+                          struct wcr_page_info *ret_page)
+{
+    uint64_t at = WCR_NO_PFN;
+
+    spin_lock(&wc->lock);
+    if ( warmcache_lives(wc, d) )
+        at = cache_next(wc->core, *pfn, WCR_PAGE_RETAINED, ret_page, pfn);
+    else
+        *pfn = WCR_NO_PFN;
+    spin_unlock(&wc->lock);
+    return at != WCR_NO_PFN && !(ret_page->flags & (WCR_PAGE_HELD | WCR_PAGE_REUSED));
+}
+
 static int op_register(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
 {
+    struct wcr_page_info page;
     struct wcr_register op;
     struct warmcache *wc;
+    uint64_t pfn;
     int rc = read_arg(&op, arg, sizeof(op));
 
     if ( rc )
@@ -50,26 +71,35 @@ static int op_register(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
         return -EINVAL;
 
     spin_lock(&wc->lock);
-    if ( !wc->core || wc->d != d )
-        rc = -ENOENT;
-    else
-        rc = cache_set_capacity(wc->core, op.capacity);
+    rc = warmcache_lives(wc, d) ? cache_set_capacity(wc->core, op.capacity) : -ENOENT;
     if ( !rc )
     {
-        struct wcr_page_info page;
-        uint64_t pfn = 0, at;
-
         wc->direct_map = op.direct_map_base;
         wc->frames = op.capacity;
         op.mode = cache_mode(wc->core);
-        for ( op.retained = 0; pfn < WCR_NO_PFN; )
-        {
-            at = cache_next(wc->core, pfn, WCR_PAGE_RETAINED, &page, &pfn);
-            op.retained += at != WCR_NO_PFN && !(page.flags & WCR_PAGE_HELD);
-        }
     }
     spin_unlock(&wc->lock);
-    return rc ?: write_arg(arg, &op, sizeof(op));
+    if ( rc )
+        return rc;
+    for ( op.retained = 0, pfn = 0; pfn != WCR_NO_PFN; )
+        op.retained += next_retained(d, wc, &pfn, &page);
+    return write_arg(arg, &op, sizeof(op));
+}
+
+/*
+ * The guest may have put another frame behind a PFN. A frame's word and the table
+ * always name each other, or neither does.
+ */
+static void forget_other_frame(struct warmcache *wc, uint64_t pfn, mfn_t mfn)
+{
+    struct wcr_page_info page;
+
+    if ( !cache_page(wc->core, pfn, &page) || page.mfn == mfn_x(mfn) ||
+         (page.flags & WCR_PAGE_HELD) )
+        return;
+    cache_forget(wc->core, pfn);
+    if ( warmcache_frames[page.mfn] == pfn + 1 )
+        warmcache_frames[page.mfn] = 0;
 }
 
 static int map_update_one(struct domain *d, struct warmcache *wc,
@@ -85,7 +115,7 @@ static int map_update_one(struct domain *d, struct warmcache *wc,
     if ( entry->op == WCR_MAP_REMOVE )
     {
         spin_lock(&wc->lock);
-        if ( wc->core && wc->d == d )
+        if ( warmcache_lives(wc, d) )
             cache_map_remove(wc->core, entry->pfn);
         spin_unlock(&wc->lock);
         return 0;
@@ -98,7 +128,7 @@ static int map_update_one(struct domain *d, struct warmcache *wc,
     pg = mfn_valid(mfn) ? get_page_from_mfn(mfn, d) : NULL;
     if ( !pg )
         return -EINVAL;
-    if ( get_gpfn_from_mfn(mfn_x(mfn)) != entry->pfn )
+    if ( is_special_page(pg) || get_gpfn_from_mfn(mfn_x(mfn)) != entry->pfn )
         rc = -EINVAL;
     else
     {
@@ -106,10 +136,13 @@ static int map_update_one(struct domain *d, struct warmcache *wc,
 
         spin_lock(&wc->lock);
         known = warmcache_frames[mfn_x(mfn)];
-        if ( !wc->core || wc->d != d || (known && known != entry->pfn + 1) )
+        if ( !warmcache_lives(wc, d) || (known && known != entry->pfn + 1) )
             rc = -EINVAL;
         else
+        {
+            forget_other_frame(wc, entry->pfn, mfn);
             rc = cache_map_add(wc->core, entry->pfn, mfn_x(mfn), &key);
+        }
         if ( !rc )
             warmcache_watch(mfn, entry->pfn);
         spin_unlock(&wc->lock);
@@ -155,18 +188,12 @@ static int op_retained_list(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
     for ( room = op.nr, op.nr = 0; op.nr < room && op.first_pfn != WCR_NO_PFN; )
     {
         struct wcr_map_entry entry = {};
-        uint64_t pfn = WCR_NO_PFN;
 
-        spin_lock(&wc->lock);
-        if ( wc->core && wc->d == d )
-            pfn = cache_next(wc->core, op.first_pfn, WCR_PAGE_RETAINED, &page,
-                             &op.first_pfn);
-        else
-            op.first_pfn = WCR_NO_PFN;
-        spin_unlock(&wc->lock);
-        if ( pfn == WCR_NO_PFN || (page.flags & (WCR_PAGE_HELD | WCR_PAGE_REUSED)) )
+        if ( op.nr && hypercall_preempt_check() )
+            break;
+        if ( !next_retained(d, wc, &op.first_pfn, &page) )
             continue;
-        entry.pfn = pfn;
+        entry.pfn = page.pfn;
         entry.inode = page.inode;
         entry.index = page.index;
         entry.fs_id = page.fs_id;
@@ -202,7 +229,7 @@ static int op_reuse(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
         entry.status = -ESTALE;
         spin_lock(&wc->lock);
         /* The frame that the cache knows must still be this domain's frame there. */
-        if ( wc->core && wc->d == d && entry.pfn < wc->frames &&
+        if ( warmcache_lives(wc, d) && entry.pfn < wc->frames &&
              cache_page(wc->core, entry.pfn, &page) &&
              page_get_owner(mfn_to_page(_mfn(page.mfn))) == d &&
              get_gpfn_from_mfn(page.mfn) == entry.pfn )
@@ -222,7 +249,10 @@ static int op_boot_done(struct domain *d)
 
     if ( !wc )
         return -ENOENT;
-    wc->booting = false;
+    spin_lock(&wc->lock);
+    if ( warmcache_lives(wc, d) )
+        wc->booting = false;
+    spin_unlock(&wc->lock);
     /* What the new life did not ask for, nobody will. */
     return warmcache_release(wc, 1024) ? 0 : -ERESTART;
 }
@@ -262,6 +292,16 @@ static void io_page_refuse(struct warmcache *wc, const struct io_page *page)
     spin_unlock(&wc->lock);
 }
 
+/* Whether a processor may still hold a writable translation of the frame. */
+static bool may_be_cached(const struct domain *d, const struct page_info *pg)
+{
+    cpumask_t *mask = this_cpu(scratch_cpumask);
+
+    cpumask_copy(mask, d->dirty_cpumask);
+    tlbflush_filter(mask, pg->tlbflush_timestamp);
+    return !cpumask_empty(mask);
+}
+
 static bool seg_is_block(const struct wcr_io_seg *seg)
 {
     return seg->sectors == WCR_BLOCK_SECTORS && !seg->offset;
@@ -284,7 +324,7 @@ static int io_begin_chunk(struct domain *d, struct warmcache *wc, const struct w
         if ( rc || !io_page_get(d, &seg, &pages[n]) )
             continue;
         spin_lock(&wc->lock);
-        if ( wc->core && wc->d == d )
+        if ( warmcache_lives(wc, d) )
             protect = cache_io_begin(wc->core, pages[n].pfn, seg.mfn, op->vbd,
                                      seg.sector, op->op, seg_is_block(&seg));
         spin_unlock(&wc->lock);
@@ -295,12 +335,10 @@ static int io_begin_chunk(struct domain *d, struct warmcache *wc, const struct w
     }
     for ( i = 0; i < n; i++ )
     {
-        int changed = warmcache_protect(wc, d, pages[i].pfn, page_to_mfn(pages[i].pg));
-
-        if ( changed < 0 )
+        if ( warmcache_protect(wc, d, pages[i].pfn, page_to_mfn(pages[i].pg)) )
             io_page_refuse(wc, &pages[i]);
         else
-            flush |= changed;
+            flush = flush || may_be_cached(d, pages[i].pg);
     }
     if ( flush )
         flush_tlb_mask(d->dirty_cpumask);
@@ -329,7 +367,7 @@ static int io_end_one(struct domain *d, struct warmcache *wc, const struct wcr_i
     if ( !io_page_get(d, seg, &page) )
         return 0;
     spin_lock(&wc->lock);
-    if ( wc->core && wc->d == d &&
+    if ( warmcache_lives(wc, d) &&
          cache_io_end(wc->core, page.pfn, seg->mfn, op->vbd, seg->sector, op->op,
                       !op->status && seg_is_block(seg)) )
     {
@@ -367,8 +405,25 @@ static int io_range(const struct wcr_io *op, uint64_t *ret_sector, uint64_t *ret
     return 0;
 }
 
+/* Of the disk, not of a domain: a predecessor that is dying still changes it. */
+static void io_range_announce(struct warmcache *wc, const struct domain *d,
+                              const struct wcr_io *op, uint64_t sector, uint64_t sectors,
+                              bool begin, bool end)
+{
+    spin_lock(&wc->lock);
+    if ( wc->core && !memcmp(cache_uuid(wc->core), d->handle, sizeof(d->handle)) )
+    {
+        if ( begin )
+            cache_io_range_begin(wc->core, op->vbd, sector, sectors, op->op);
+        if ( end )
+            cache_io_range_end(wc->core, op->vbd, sector, sectors, op->op);
+    }
+    spin_unlock(&wc->lock);
+}
+
 static int op_io(unsigned int cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
 {
+    bool begin = cmd == WCR_OP_io_begin, pages;
     struct wcr_io op;
     struct wcr_io_seg seg;
     struct warmcache *wc;
@@ -379,37 +434,38 @@ static int op_io(unsigned int cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
 
     if ( rc )
         return rc;
-    if ( op.nr > WCR_BATCH_MAX )
-        return -E2BIG;
     if ( op.op > WCR_IO_DISCARD )
         return -EINVAL;
     d = rcu_lock_domain_by_id(op.domid);
     if ( !d )
         return -ENOENT;
     wc = d->warmcache;
-    rc = wc && wc->direct_map ? io_range(&op, &sector, &sectors) : -ENOENT;
-    if ( rc )
+    if ( !wc )
+    {
+        rc = -ENOENT;
         goto out;
-
-    if ( cmd == WCR_OP_io_begin )
-    {
-        spin_lock(&wc->lock);
-        if ( wc->core )
-            cache_io_range_begin(wc->core, op.vbd, sector, sectors, op.op);
-        spin_unlock(&wc->lock);
-        for ( i = 0; op.op != WCR_IO_DISCARD && i < op.nr && !rc; i += IO_CHUNK )
-            rc = io_begin_chunk(d, wc, &op, i, min(op.nr, i + IO_CHUNK));
     }
-    else
+    /* Pages are the guest's only once it has told where its direct map is. */
+    pages = op.op != WCR_IO_DISCARD && wc->direct_map;
+    rc = op.nr > WCR_BATCH_MAX ? -E2BIG : io_range(&op, &sector, &sectors);
+    if ( !rc && begin )
     {
-        for ( i = 0; op.op != WCR_IO_DISCARD && i < op.nr && !rc; i++ )
+        io_range_announce(wc, d, &op, sector, sectors, true, false);
+        for ( i = 0; pages && i < op.nr && !rc; i += IO_CHUNK )
+            rc = io_begin_chunk(d, wc, &op, i, min(op.nr, i + IO_CHUNK));
+        if ( rc )
+            io_range_announce(wc, d, &op, sector, sectors, false, true);
+    }
+    else if ( !rc )
+    {
+        for ( i = 0; pages && i < op.nr && !rc; i++ )
             rc = read_entry(&seg, op.segs, i, sizeof(seg)) ?:
                  io_end_one(d, wc, &op, &seg);
-        spin_lock(&wc->lock);
-        if ( wc->core )
-            cache_io_range_end(wc->core, op.vbd, sector, sectors, op.op);
-        spin_unlock(&wc->lock);
+        io_range_announce(wc, d, &op, sector, sectors, false, true);
     }
+    /* The backend goes on without us: whatever this disk holds may change now. */
+    if ( rc && begin && op.op != WCR_IO_READ )
+        io_range_announce(wc, d, &op, 0, ~0ULL, true, true);
  out:
     rcu_unlock_domain(d);
     return rc;

@@ -25,10 +25,17 @@ struct warmcache {
     unsigned long direct_map;   /* virtual address of PFN 0, 0: not registered */
     uint64_t frames;            /* PFNs below this are the registered guest's */
     bool booting;               /* B is active */
+    bool dropped;               /* no cache any more once `d` is gone */
 };
 
 extern struct warmcache warmcache_slots[WARMCACHE_SLOTS];
 extern spinlock_t warmcache_slots_lock;     /* taken before a slot's lock */
+
+/* Whether the slot has a cache and `d` lives with it. Caller holds the slot's lock. */
+static inline bool warmcache_lives(const struct warmcache *wc, const struct domain *d)
+{
+    return wc->core && wc->d == d;
+}
 
 /* The slot of a UUID, or NULL. Caller holds warmcache_slots_lock. */
 struct warmcache *warmcache_find(const uint8_t uuid[16]);
@@ -46,7 +53,7 @@ void warmcache_watch(mfn_t mfn, uint64_t pfn);
 
 /*
  * Make the direct-map entry of the frame read-only and drop its writable
- * reference. 0: nothing to flush; 1: the caller must flush; -errno: refused.
+ * reference. 0, and the caller must flush; -errno: refused.
  */
 int warmcache_protect(struct warmcache *wc, struct domain *d, uint64_t pfn, mfn_t mfn);
 /* References through which the page may be written, ~0 if it is no plain page. */

@@ -11,6 +11,7 @@
 #include <xen/guest_access.h>
 
 #include <asm/page.h>
+#include <asm/paging.h>
 #include <asm/processor.h>
 
 #include "../pv/mm.h"
@@ -69,44 +70,64 @@ static struct page_info *find_l1_table(struct domain *d, unsigned long va)
     return pg;
 }
 
+static void set_downgraded(struct warmcache *wc, struct domain *d, uint64_t pfn, mfn_t mfn,
+                           bool downgraded)
+{
+    struct wcr_page_info page;
+
+    spin_lock(&wc->lock);
+    if ( warmcache_lives(wc, d) && cache_page(wc->core, pfn, &page) &&
+         page.mfn == mfn_x(mfn) )
+        cache_set_downgraded(wc->core, pfn, downgraded);
+    spin_unlock(&wc->lock);
+}
+
 /* Under the L1 table's page lock. */
-static int downgrade_entry(struct warmcache *wc, uint64_t pfn, mfn_t mfn,
+static int downgrade_entry(struct warmcache *wc, struct domain *d, uint64_t pfn, mfn_t mfn,
                            l1_pgentry_t *pl1e)
 {
     unsigned int tries;
+    int rc = -EAGAIN;
 
     for ( tries = 0; tries < 16; tries++ )
     {
         l1_pgentry_t ol1e = l1e_from_intpte(ACCESS_ONCE(pl1e->l1));
 
+        /* Other than write-back: the frame's non-coherent use is tracked by type. */
         if ( !(l1e_get_flags(ol1e) & _PAGE_PRESENT) ||
+             (l1e_get_flags(ol1e) & PAGE_CACHE_ATTRS) != _PAGE_WB ||
              !mfn_eq(l1e_get_mfn(ol1e), mfn) )
-            return -ESRCH;
+        {
+            rc = -ESRCH;
+            break;
+        }
         if ( !(l1e_get_flags(ol1e) & _PAGE_RW) )
             return 0;
 
         /* Before the reference goes: whoever takes one next must find it set. */
-        spin_lock(&wc->lock);
-        if ( wc->core )
-            cache_set_downgraded(wc->core, pfn, true);
-        spin_unlock(&wc->lock);
-
+        set_downgraded(wc, d, pfn, mfn, true);
         if ( cmpxchg(&pl1e->l1, ol1e.l1, ol1e.l1 & ~(intpte_t)_PAGE_RW) == ol1e.l1 )
         {
             put_page_type(mfn_to_page(mfn));
-            return 1;
+            return 0;
         }
     }
-    return -EAGAIN;
+    if ( tries )
+        set_downgraded(wc, d, pfn, mfn, false);
+    return rc;
 }
 
 int warmcache_protect(struct warmcache *wc, struct domain *d, uint64_t pfn, mfn_t mfn)
 {
     unsigned long va = wc->direct_map + (pfn << PAGE_SHIFT);
-    struct page_info *l1pg = find_l1_table(d, va);
+    struct page_info *l1pg;
     l1_pgentry_t *l1t;
     int rc = -ESRCH;
 
+    /* With shadow page tables these are not the ones that the processor walks. */
+    if ( paging_mode_enabled(d) )
+        return -EOPNOTSUPP;
+    l1pg = find_l1_table(d, va);
     if ( !l1pg )
         return rc;
     if ( page_lock(l1pg) )
@@ -114,7 +135,7 @@ int warmcache_protect(struct warmcache *wc, struct domain *d, uint64_t pfn, mfn_
         if ( is_l1_table(l1pg) )
         {
             l1t = map_domain_page(page_to_mfn(l1pg));
-            rc = downgrade_entry(wc, pfn, mfn, &l1t[l1_table_offset(va)]);
+            rc = downgrade_entry(wc, d, pfn, mfn, &l1t[l1_table_offset(va)]);
             unmap_domain_page(l1t);
         }
         page_unlock(l1pg);
@@ -133,7 +154,7 @@ void warmcache_page_typed(struct page_info *pg, unsigned long type)
     if ( !wc )
         return;
     spin_lock(&wc->lock);
-    if ( wc->core && wc->d == d && warmcache_frames[mfn_x(mfn)] )
+    if ( warmcache_lives(wc, d) && warmcache_frames[mfn_x(mfn)] )
     {
         pfn = warmcache_frames[mfn_x(mfn)] - 1;
         cache_store_seen(wc->core, pfn, mfn_x(mfn));
@@ -152,10 +173,10 @@ bool warmcache_map_readonly(struct page_info *pg, const struct domain *owner)
     bool readonly = false;
     uint64_t pfn;
 
-    if ( !wc || d != owner || !wc->booting )
+    if ( !wc || d != owner || !wc->booting || paging_mode_enabled(d) )
         return false;
     spin_lock(&wc->lock);
-    if ( wc->core && wc->d == d && wc->booting && warmcache_frames[mfn] )
+    if ( warmcache_lives(wc, d) && wc->booting && warmcache_frames[mfn] )
     {
         pfn = warmcache_frames[mfn] - 1;
         readonly = cache_is_retained(wc->core, pfn, mfn);
@@ -191,11 +212,11 @@ static bool upgrade_entry(struct warmcache *wc, struct domain *d, unsigned long 
     uint64_t pfn = 0;
 
     if ( !(l1e_get_flags(ol1e) & _PAGE_PRESENT) || (l1e_get_flags(ol1e) & _PAGE_RW) ||
-         !mfn_valid(mfn) )
+         (l1e_get_flags(ol1e) & PAGE_CACHE_ATTRS) != _PAGE_WB || !mfn_valid(mfn) )
         return false;
 
     spin_lock(&wc->lock);
-    if ( wc->core && wc->d == d && warmcache_frames[mfn_x(mfn)] )
+    if ( warmcache_lives(wc, d) && warmcache_frames[mfn_x(mfn)] )
     {
         pfn = warmcache_frames[mfn_x(mfn)] - 1;
         ours = cache_is_downgraded(wc->core, pfn, mfn_x(mfn)) &&
@@ -221,10 +242,12 @@ static bool upgrade_entry(struct warmcache *wc, struct domain *d, unsigned long 
         ol1e = now;
     }
 
+    /* The reference was A's to see, whatever else held one; the store is seen here too. */
+    set_downgraded(wc, d, pfn, mfn, false);
     spin_lock(&wc->lock);
-    if ( wc->core )
+    if ( warmcache_lives(wc, d) )
     {
-        cache_set_downgraded(wc->core, pfn, false);
+        cache_store_seen(wc->core, pfn, mfn_x(mfn));
         cache_count_write_fault(wc->core);
     }
     spin_unlock(&wc->lock);
@@ -241,7 +264,7 @@ bool warmcache_write_fault(unsigned long addr, unsigned int error_code)
     bool mended = false;
     mfn_t l1mfn;
 
-    if ( !wc || (error_code & ~PFEC_user_mode) != write )
+    if ( !wc || (error_code & ~PFEC_user_mode) != write || paging_mode_enabled(d) )
         return false;
     pl1e = map_guest_l1e(addr, &l1mfn);
     if ( !pl1e )

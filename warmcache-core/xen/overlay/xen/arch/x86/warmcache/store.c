@@ -85,7 +85,9 @@ static struct warmcache *attach(struct domain *d)
 {
     struct warmcache *wc = warmcache_find(d->handle);
 
-    if ( !wc || d->is_dying || !is_pv_64bit_domain(d) || is_hardware_domain(d) )
+    /* A device's own stores would go unseen. */
+    if ( !wc || d->is_dying || !is_pv_64bit_domain(d) || is_hardware_domain(d) ||
+         is_iommu_enabled(d) )
         return NULL;
     spin_lock(&wc->lock);
     if ( wc->d && wc->d != d && !wc->d->is_dying )
@@ -93,8 +95,7 @@ static struct warmcache *attach(struct domain *d)
         spin_unlock(&wc->lock);
         return NULL;        /* another live domain bears the same UUID */
     }
-    if ( wc->d )
-        wc->d->warmcache = NULL;
+    /* A dying predecessor keeps its pointer: its last I/O still changes the disk. */
     cache_begin_life(wc->core);
     wc->d = d;
     wc->direct_map = 0;
@@ -119,10 +120,13 @@ struct warmcache *warmcache_of(struct domain *d)
 
 int warmcache_set_policy(const uint8_t uuid[16], uint32_t mode, uint64_t max_pages)
 {
+    static const uint8_t none[16];
     struct warmcache *wc;
     unsigned int i;
     int rc = 0;
 
+    if ( mode > WCR_MODE_DISABLED || !memcmp(uuid, none, sizeof(none)) )
+        return -EINVAL;
     spin_lock(&warmcache_slots_lock);
     wc = warmcache_find(uuid);
     for ( i = 0; !wc && i < WARMCACHE_SLOTS; i++ )
@@ -140,6 +144,7 @@ int warmcache_set_policy(const uint8_t uuid[16], uint32_t mode, uint64_t max_pag
     {
         spin_lock(&wc->lock);
         rc = cache_set_mode(wc->core, mode, max_pages);
+        wc->dropped = false;
         spin_unlock(&wc->lock);
     }
     spin_unlock(&warmcache_slots_lock);
@@ -164,10 +169,21 @@ bool warmcache_release(struct warmcache *wc, unsigned int budget)
     return !more;
 }
 
+/* Nobody lives with the cache and it holds no page. Under warmcache_slots_lock. */
+static void destroy(struct warmcache *wc)
+{
+    struct wcr_cache *core = wc->core;
+
+    spin_lock(&wc->lock);
+    wc->core = NULL;
+    wc->dropped = false;
+    spin_unlock(&wc->lock);
+    cache_destroy(core);
+}
+
 int warmcache_drop(const uint8_t uuid[16])
 {
     struct warmcache *wc;
-    struct wcr_cache *core;
 
     spin_lock(&warmcache_slots_lock);
     wc = warmcache_find(uuid);
@@ -181,16 +197,16 @@ int warmcache_drop(const uint8_t uuid[16])
         spin_unlock(&warmcache_slots_lock);
         return -ERESTART;
     }
-    spin_lock(&wc->lock);
-    core = wc->core;
-    /* A page in a downgraded mapping still needs C: keep the tables till then. */
     if ( wc->d )
-        cache_set_mode(core, WCR_MODE_COLD, 0);
+    {
+        /* A page in a downgraded mapping still needs C: keep the tables till then. */
+        spin_lock(&wc->lock);
+        cache_set_mode(wc->core, WCR_MODE_COLD, 0);
+        wc->dropped = true;
+        spin_unlock(&wc->lock);
+    }
     else
-        wc->core = NULL;
-    spin_unlock(&wc->lock);
-    if ( !wc->core )
-        cache_destroy(core);
+        destroy(wc);
     spin_unlock(&warmcache_slots_lock);
     return 0;
 }
@@ -207,15 +223,21 @@ void warmcache_domain_destroy(struct domain *d)
         wc->d = NULL;
     d->warmcache = NULL;
     spin_unlock(&wc->lock);
+    if ( wc->dropped && !wc->d )
+        destroy(wc);
     spin_unlock(&warmcache_slots_lock);
 }
 
 /* ---- pages ---------------------------------------------------------- */
 
-static bool keeps_pages(const struct domain *d)
+/* A crash or a reboot keeps pages; so does a life that ended before it began. */
+static bool keeps_pages(const struct warmcache *wc, const struct domain *d)
 {
-    return d->is_dying && d->is_shut_down &&
-           (d->shutdown_code == SHUTDOWN_crash || d->shutdown_code == SHUTDOWN_reboot);
+    if ( !d->is_dying )
+        return false;
+    if ( d->is_shut_down )
+        return d->shutdown_code == SHUTDOWN_crash || d->shutdown_code == SHUTDOWN_reboot;
+    return !wc->direct_map;
 }
 
 bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep)
@@ -223,6 +245,7 @@ bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep)
     mfn_t mfn = page_to_mfn(pg);
     struct warmcache *wc = d->warmcache;
     uint64_t pfn = (uint64_t)warmcache_frames[mfn_x(mfn)] - 1;
+    struct wcr_page_info page;
     bool keep = false;
 
     if ( !wc )
@@ -231,9 +254,10 @@ bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep)
         return false;
     }
     spin_lock(&wc->lock);
-    if ( wc->core && wc->d == d )
+    if ( warmcache_lives(wc, d) && cache_page(wc->core, pfn, &page) &&
+         page.mfn == mfn_x(mfn) )
     {
-        keep = may_keep && keeps_pages(d) &&
+        keep = may_keep && keeps_pages(wc, d) &&
                !(pg->count_info & (PGC_extra | PGC_broken | PGC_state)) &&
                cache_retain(wc->core, pfn, mfn_x(mfn));
         if ( !keep )
@@ -283,7 +307,7 @@ struct page_info *warmcache_populate(struct domain *d, unsigned long gpfn,
         return extent_has_held(wc, gpfn, order) ? ERR_PTR(-EAGAIN) : NULL;
 
     spin_lock(&wc->lock);
-    taken = wc->core && wc->d == d && cache_take(wc->core, gpfn, &mfn);
+    taken = warmcache_lives(wc, d) && cache_take(wc->core, gpfn, &mfn);
     spin_unlock(&wc->lock);
     if ( !taken )
         return NULL;
