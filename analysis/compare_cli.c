@@ -11,6 +11,7 @@ static void usage(FILE *f)
     fputs("usage: wcr compare DB [--campaign NAME] [--json]\n\n"
           "Shows how often trials reused inconsistent pages with the mechanism enabled and\n"
           "disabled: by fault class, then by class and outcome.\n\n"
+          "  --db DB            the database, if it is no argument\n"
           "  --campaign NAME    which campaign, if there are several in the database\n"
           "  --json             the same as one JSON object\n\n"
           "The columns:\n"

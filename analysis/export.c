@@ -71,6 +71,7 @@ static void usage(FILE *f)
           "                     row for each trial\n"
           "  --columns LIST     these columns only, separated by commas; default: all in csv and\n"
           "                     json, those that fit on a page in markdown and latex\n"
+          "  --db DB            the database, if it is no argument\n"
           "  --campaign NAME    which campaign, if there are several in the database\n"
           "  --output FILE      instead of standard output; replaced only when complete\n\n"
           "docs/database.md says what the columns mean.\n\n"

@@ -12,6 +12,7 @@ static void usage(FILE *f)
     fputs("usage: wcr gate DB --policy FILE [--campaign NAME] [--junit FILE] [--json]\n\n"
           "Judges a campaign by the rules of a policy file, for continuous integration.\n\n"
           "  --policy FILE      YAML; analysis/policies/default.yaml shows every rule\n"
+          "  --db DB            the database, if it is no argument\n"
           "  --campaign NAME    which campaign, if there are several in the database\n"
           "  --junit FILE       write the checks as JUnit XML, too ('-': standard output,\n"
           "                     instead of the table)\n"

@@ -11,7 +11,7 @@
 
 static const struct command {
     const char *name;
-    int (*main)(int argc, char **argv);
+    int (*entry)(int argc, char **argv);
     const char *help;
 } commands[] = {
     {"run", cmd_run, "run a campaign of fault-injection trials, or go on with one"},
@@ -110,7 +110,7 @@ static int run(const struct command *c, int argc, char **argv)
     int status;
 
     optind = 0;
-    status = c->main(argc, argv);
+    status = c->entry(argc, argv);
     /* A full disk or a closed pipe must not look like success. */
     if (fflush(stdout) && errno != EPIPE) {
         fprintf(stderr, "wcr %s: cannot write: %s\n", c->name, strerror(errno));

@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 WCR_SRCS += cli/main.c cli/doctor.c
+
+# All of wcr but its main(), which the test includes.
+UNIT_TESTS += cli/tests/cli_test
+cli_test_SRCS = cli/tests/cli_test.c analysis/tests/fixture.c $(filter-out cli/main.c,$(WCR_SRCS))
+cli_test_LDLIBS = $(WCR_LDLIBS)

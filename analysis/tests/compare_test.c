@@ -90,7 +90,10 @@ static void figures_by_hand(void **state)
     figure(row, "rated_pairs", 2);
     figure(row, "only_disabled", 2);
     figure(row, "only_enabled", 0);
-    figure(row_find(all, "pairs", "DST", NULL), "both", 1);
+    row = row_find(all, "pairs", "DST", NULL);
+    figure(row, "both", 1);
+    figure(row, "only_disabled", 0);
+    figure(row, "only_enabled", 0);
     row = json_object_get(all, "campaign");
     figure(row, "done", 13);
     figure(row, "errors", 1);

@@ -75,6 +75,7 @@ static void each_rule_both_ways(void **state)
     judged("max_inconsistent_rate: 20%\n", WCR_EXIT_FAIL, "1 of 4 trials (25%), at most 20%");
     judged("max_inconsistent_rate: 80%\n", WCR_EXIT_OK, "so below 75.14%");
     judged("min_reuse: 90%\n", WCR_EXIT_OK, "452 of 500 reusable pages were reused (90.4%)");
+    judged("min_reuse: 0.904\n", WCR_EXIT_OK, "452 of 500");
     judged("min_reuse: 91%\n", WCR_EXIT_FAIL, "452 of 500");
     judged("max_error_share: 7%\n", WCR_EXIT_FAIL, "1 of 14 trials");
     judged("max_error_share: 8%\n", WCR_EXIT_OK, "1 of 14 trials");

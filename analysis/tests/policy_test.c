@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/policy.h"
@@ -129,6 +131,30 @@ static void default_policy_loads(void **state)
     assert_non_null(strstr(err.msg, "/tmp"));
 }
 
+/* Every rule that an error message offers is described. */
+static void man_page_has_the_rules(void **state)
+{
+    struct err err = {0};
+    struct policy p;
+    char *page = NULL, *rules, *save = NULL;
+    size_t size = 0;
+    FILE *f = fopen("docs/man/wcr.1", "r");
+    unsigned n = 0;
+
+    (void)state;
+    assert_non_null(f);
+    assert_true(getdelim(&page, &size, '\0', f) > 0);
+    fclose(f);
+    assert_int_equal(parse("x: 1\n", &p, &err), -EINVAL);
+    rules = strstr(err.msg, "(known: ");
+    assert_non_null(rules);
+    for (char *r = strtok_r(rules + 8, ", )", &save); r; r = strtok_r(NULL, ", )", &save), n++)
+        if (!strstr(page, r))
+            fail_msg("the man page does not describe '%s'", r);
+    assert_int_equal(n, 12);
+    free(page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +162,7 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(mistakes_are_located),
         cmocka_unit_test(default_policy_loads),
+        cmocka_unit_test(man_page_has_the_rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,7 @@ static void broken_plans(void **state)
         {"{" SITE ", \"old\": \"909\", \"new\": \"909\"}", "'old'"},
         {"{" SITE ", \"old\": \"9G\", \"new\": \"90\"}", "no hexadecimal byte"},
         {"{" SITE ", \"old\": \"9090\", \"new\": \"90\"}", "'old' has 2 bytes, 'new' 1"},
+        {"{" SITE ", \"old\": \"90\", \"new\": \"9090\"}", "'old' has 1 bytes, 'new' 2"},
         {"{" SITE ", \"old\": \"000102030405060708090a0b0c0d0e0f10\", \"new\": \"90\"}", "1 to 16"},
         {"{" SITE ", " BYTES ", \"build_id_va\": \"0x10\"}", "'build_id'"},
         {"{" SITE ", " BYTES ", \"build_id_va\": \"0x10\", \"build_id\": \"0102\"}", "expected 20"},

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Catches: a command or option that bash completion or the man page does not know, or that
+ * they still have and the program has not; a command line that fails with the wrong status.
+ */
+#define main wcr_main
+#include "cli/main.c"
+#undef main
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <ctype.h>
+
+#include "analysis/tests/fixture.h"
+
+#define MAN_PAGE "docs/man/wcr.1"
+
+/* ---- words, one a line ---- */
+
+struct words {
+    char text[4096];
+};
+
+static bool words_have(const struct words *w, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *p = w->text; *p; p += strcspn(p, "\n") + 1)
+        if (strcspn(p, "\n") == len && !strncmp(p, word, len))
+            return true;
+    return false;
+}
+
+static void words_add(struct words *w, const char *word, size_t len)
+{
+    char one[64];
+
+    snprintf(one, sizeof(one), "%.*s", (int)len, word);
+    if (words_have(w, one))
+        return;
+    assert_true(strlen(w->text) + len + 2 < sizeof(w->text));
+    strcat(strcat(w->text, one), "\n");
+}
+
+static void words_equal(const struct words *a, const struct words *b, const char *what)
+{
+    const struct words *pair[2][2] = {{a, b}, {b, a}};
+
+    for (int i = 0; i < 2; i++) {
+        const char *p = pair[i][0]->text;
+
+        for (; *p; p += strcspn(p, "\n") + 1) {
+            char one[64];
+
+            snprintf(one, sizeof(one), "%.*s", (int)strcspn(p, "\n"), p);
+            if (!words_have(pair[i][1], one))
+                fail_msg("%s: only one of both has '%s'", what, one);
+        }
+    }
+}
+
+/* Long options in @line, but --help; '\-' of man pages is a '-'. */
+static void options_of_line(struct words *w, const char *line, size_t len)
+{
+    char plain[256];
+    size_t n = 0;
+
+    for (size_t i = 0; i < len && n < sizeof(plain) - 1; i++)
+        if (line[i] != '\\')
+            plain[n++] = line[i];
+    plain[n] = '\0';
+    for (char *p = plain; (p = strstr(p, "--"));) {
+        size_t name = 2;
+
+        while (islower((unsigned char)p[name]) || isdigit((unsigned char)p[name]) || p[name] == '-')
+            name++;
+        if (strncmp(p, "--help", name) != 0)
+            words_add(w, p, name);
+        p += name;
+    }
+}
+
+/* Lines that define options begin with blanks and a '-'; what they do is two blanks away. */
+static struct words options_of_help(const char *help)
+{
+    struct words w = {""};
+
+    for (const char *line = help; *line; line += strcspn(line, "\n") + 1) {
+        size_t blanks = strspn(line, " "), len = strcspn(line, "\n");
+        const char *gap;
+
+        if (blanks < 2 || line[blanks] != '-')
+            continue;
+        gap = memmem(line + blanks, len - blanks, "  ", 2);
+        options_of_line(&w, line + blanks, gap ? (size_t)(gap - line) - blanks : len - blanks);
+    }
+    return w;
+}
+
+static struct words options_of(const struct command *c)
+{
+    char *out, *err;
+    struct words w;
+
+    assert_int_equal(fixture_command(c->entry, &out, &err, c->name, "--help", NULL), 0);
+    assert_string_equal(err, "");
+    assert_true(!strncmp(out, "usage: wcr ", 11));
+    w = options_of_help(out);
+    free(out);
+    free(err);
+    return w;
+}
+
+/* What is offered after "wcr WORDS", the last of which is being typed. */
+static struct words completed(const char *words, unsigned number)
+{
+    struct words w = {""};
+    char command[512], line[256];
+    FILE *f;
+
+    snprintf(command, sizeof(command),
+             "bash -c '. cli/wcr-completion.bash; COMP_WORDS=(wcr %s); COMP_CWORD=%u; _wcr; "
+             "printf \"%%s\\n\" \"${COMPREPLY[@]}\"'",
+             words, number);
+    f = popen(command, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f))
+        if (strcmp(line, "--help\n") != 0)
+            words_add(&w, line, strcspn(line, "\n"));
+    assert_int_equal(pclose(f), 0);
+    return w;
+}
+
+static void completion_has_the_commands(void **state)
+{
+    struct words table = {""}, found = completed("\"\"", 1), helped = completed("help \"\"", 2);
+
+    (void)state;
+    for (size_t i = 0; i < COMMANDS; i++)
+        words_add(&table, commands[i].name, strlen(commands[i].name));
+    words_equal(&table, &helped, "wcr help <TAB>");
+    words_add(&table, "help", 4);
+    words_equal(&table, &found, "wcr <TAB>");
+}
+
+static void completion_has_the_options(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        struct words help = options_of(&commands[i]), found;
+        char typed[64];
+
+        snprintf(typed, sizeof(typed), "%s --", commands[i].name);
+        found = completed(typed, 2);
+        words_equal(&help, &found, typed);
+    }
+}
+
+static void completion_of_values(void **state)
+{
+    struct words w = completed("export x.db --format m", 4);
+
+    (void)state;
+    assert_string_equal(w.text, "markdown\n");
+    w = completed("testbed c", 2);
+    assert_string_equal(w.text, "call\nconsole\n");
+    w = completed("gate --policy analysis/policies/def", 3);
+    assert_string_equal(w.text, "analysis/policies/default.yaml\n");
+}
+
+/* The man page's part on one command: from its heading to the next. */
+static char *man_part(const char *page, const char *name)
+{
+    char heading[64];
+    const char *start, *end;
+
+    snprintf(heading, sizeof(heading), "\n.SS wcr %s\n", name);
+    start = strstr(page, heading);
+    if (!start)
+        fail_msg("%s has no part on %s", MAN_PAGE, name);
+    start += strlen(heading);
+    end = strstr(start, "\n.S");
+    return strndup(start, end ? (size_t)(end - start) : strlen(start));
+}
+
+/* Options are defined by the line after .TP, or .TQ. */
+static struct words options_of_man(const char *part)
+{
+    struct words w = {""};
+    bool tag = false;
+
+    for (const char *line = part; *line;) {
+        size_t len = strcspn(line, "\n");
+
+        if (tag)
+            options_of_line(&w, line, len);
+        tag = len == 3 && (!strncmp(line, ".TP", 3) || !strncmp(line, ".TQ", 3));
+        line += len + (line[len] == '\n');
+    }
+    return w;
+}
+
+static void man_page_has_everything(void **state)
+{
+    char *page = fixture_read(MAN_PAGE);
+    unsigned parts = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        struct words help = options_of(&commands[i]), found;
+        char *part = man_part(page, commands[i].name);
+
+        found = options_of_man(part);
+        words_equal(&help, &found, commands[i].name);
+        free(part);
+    }
+    for (const char *p = page; (p = strstr(p, "\n.SS wcr ")); p++)
+        parts++;
+    assert_int_equal(parts, COMMANDS);
+    free(page);
+}
+
+static int wcr(char **ret_out, char **ret_err, const char *a, const char *b)
+{
+    return fixture_command(wcr_main, ret_out, ret_err, "wcr", a, b, NULL);
+}
+
+static void command_lines(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        int status;
+        const char *out, *err;
+    } lines[] = {
+        {NULL, NULL, WCR_EXIT_ERROR, "", "usage: wcr COMMAND"},
+        {"--version", NULL, WCR_EXIT_OK, "wcr " WCR_VERSION, ""},
+        {"help", NULL, WCR_EXIT_OK, "  compare    compare", ""},
+        {"--help", NULL, WCR_EXIT_OK, "Exit status: 0 success; 1 a negative verdict", ""},
+        {"help", "gate", WCR_EXIT_OK, "usage: wcr gate", ""},
+        {"gate", "--help", WCR_EXIT_OK, "usage: wcr gate", ""},
+        {"comapre", NULL, WCR_EXIT_ERROR, "", "unknown command 'comapre'; did you mean 'compare'?"},
+        {"exp", NULL, WCR_EXIT_ERROR, "", "did you mean 'export'?"},
+        {"xyzzyxyzzy", NULL, WCR_EXIT_ERROR, "", "'wcr help' lists them"},
+        {"help", "gat", WCR_EXIT_ERROR, "", "did you mean 'gate'?"},
+        {"", NULL, WCR_EXIT_ERROR, "", "unknown command ''"},
+        {"gate", "--nonsense", WCR_EXIT_ERROR, "", "Try 'wcr gate --help'"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        char *out, *err;
+
+        assert_int_equal(wcr(&out, &err, lines[i].a, lines[i].b), lines[i].status);
+        if (!strstr(out, lines[i].out) || !strstr(err, lines[i].err) || !*lines[i].err != !*err)
+            fail_msg("wcr %s %s:\n%s%s", lines[i].a ? lines[i].a : "", lines[i].b ? lines[i].b : "",
+                     out, err);
+        free(out);
+        free(err);
+    }
+}
+
+static void every_command_refuses_unknown_options(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        char *out, *err;
+
+        assert_int_equal(wcr(&out, &err, commands[i].name, "--no-such-option"), WCR_EXIT_ERROR);
+        assert_non_null(strstr(err, "no-such-option"));
+        assert_string_equal(out, "");
+        free(out);
+        free(err);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(completion_has_the_commands),
+        cmocka_unit_test(completion_has_the_options),
+        cmocka_unit_test(completion_of_values),
+        cmocka_unit_test(man_page_has_everything),
+        cmocka_unit_test(command_lines),
+        cmocka_unit_test(every_command_refuses_unknown_options),
+    };
+
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}
