@@ -28,7 +28,10 @@ PKG_CONFIG ?= pkg-config
 
 CFLAGS ?= -O2 -g
 # Text for people may be cut short: messages have a fixed size.
-WARNINGS := -Wall -Wextra -Werror -Wno-format-truncation
+WARNINGS := -Wall -Wextra -Werror
+ifeq ($(findstring clang,$(CC)),)
+WARNINGS += -Wno-format-truncation
+endif
 # Empty, so that a file may define it as well.
 BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE= -I. $(WARNINGS) -fno-strict-aliasing -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -62,7 +65,7 @@ help: ## list the targets
 # --- objects ---------------------------------------------------------------------
 
 # Compiler and flags, so that a change rebuilds.
-FLAGS_NOW := $(shell $(CC) -dumpfullversion 2>&1) $(CFLAGS) $(BASE_CFLAGS)
+FLAGS_NOW := $(CC) $(shell $(CC) -dumpversion 2>&1) $(CFLAGS) $(BASE_CFLAGS)
 $(shell mkdir -p $(B); echo '$(FLAGS_NOW)' | cmp -s - $(B)/flags || echo '$(FLAGS_NOW)' >$(B)/flags)
 
 $(B)/obj/%.o: %.c $(B)/flags | packages
@@ -147,7 +150,7 @@ check-unit: check-source $(UNIT_BINS) ## the unit tests, under ASan and UBSan
 check-e2e: wcr agent $(filter $(B)/%,$(E2E_BINS)) testbed ## the tests on the testbed alone
 	testbed/build/run-tests.sh $(E2E_BINS)
 
-check-source: ## licences, leftovers, the core without libc
+check-source: | packages ## licences, leftovers, the core without libc
 	testbed/build/check-source.sh '$(CC)'
 
 bench: all $(filter $(B)/%,$(call runnable,$(BENCHES))) testbed ## the benchmarks

@@ -383,7 +383,7 @@ static const struct field class_fields[] = {
     {"target", read_string, offsetof(struct spec_class, target), false, 0, 128, check_target, NULL},
     {"rate", read_range_u64, offsetof(struct spec_class, rate_lo), false, 1, 1000000000, NULL,
      NULL},
-    {NULL},
+    {0},
 };
 
 static int add_class(struct reader *rd, const yaml_node_t *node, const struct place *at,
@@ -432,7 +432,7 @@ static int read_classes(struct reader *rd, const yaml_node_t *node, const struct
 static const struct field guest_fields[] = {
     {"memory_mb", read_u32, offsetof(struct spec, guest.memory_mb), false, 64, 65536, NULL, NULL},
     {"vcpus", read_u32, offsetof(struct spec, guest.vcpus), false, 1, 64, NULL, NULL},
-    {NULL},
+    {0},
 };
 
 static const struct field workload_fields[] = {
@@ -444,7 +444,7 @@ static const struct field workload_fields[] = {
      check_filesystem, NULL},
     {"mount_options", read_string, offsetof(struct spec, workload.mount_options), false, 0, 128,
      NULL, NULL},
-    {NULL},
+    {0},
 };
 
 /* The text of "target" at the top is the default of the classes. */
@@ -476,7 +476,7 @@ static const struct field root_fields[] = {
     U32("retries", retries, 0, 100),
     {"guest", read_map, offsetof(struct spec_root, spec), false, 0, 0, NULL, guest_fields},
     {"workload", read_map, offsetof(struct spec_root, spec), false, 0, 0, NULL, workload_fields},
-    {NULL},
+    {0},
 };
 
 static const struct spec defaults = {
