@@ -3,9 +3,25 @@
 #ifndef WCR_ANALYSIS_CLI_H
 #define WCR_ANALYSIS_CLI_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "lib/err.h"
+
+/* One long option: a text, or a flag. */
+struct cli_option {
+    const char *name;
+    char letter;            /* its short form, or 0 */
+    const char **value;
+    bool *flag;
+};
+
+/*
+ * Options into the variables that the table names; a name of NULL ends it. --help prints
+ * @usage. Returns the exit status, or -1 to go on with the arguments from optind.
+ */
+int cli_parse(const char *command, void (*usage)(FILE *f), const struct cli_option *options,
+              int argc, char **argv);
 
 /*
  * The database: --db @option, or the one argument left at optind, not both. NULL

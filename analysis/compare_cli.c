@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wcr compare */
-#include <getopt.h>
-
 #include "analysis/cli.h"
 #include "analysis/compare.h"
 #include "cli/commands.h"
@@ -34,39 +32,23 @@ static void usage(FILE *f)
 
 int cmd_compare(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"db", required_argument, NULL, 'd'},
-        {"campaign", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {NULL, 0, NULL, 0},
-    };
-    enum compare_format format = COMPARE_TABLE;
     const char *db = NULL, *campaign = NULL;
+    bool json = false;
+    const struct cli_option options[] = {
+        {.name = "db", .value = &db},
+        {.name = "campaign", .value = &campaign},
+        {.name = "json", .flag = &json},
+        {0},
+    };
     struct err err = {0};
-    int c;
+    int status = cli_parse("compare", usage, options, argc, argv);
 
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-        switch (c) {
-        case 'h':
-            usage(stdout);
-            return WCR_EXIT_OK;
-        case 'd':
-            db = optarg;
-            break;
-        case 'c':
-            campaign = optarg;
-            break;
-        case 'j':
-            format = COMPARE_JSON;
-            break;
-        default:
-            return cli_usage("compare");
-        }
-    }
+    if (status >= 0)
+        return status;
     db = cli_db("compare", db, argc, argv);
     if (!db)
         return cli_usage("compare");
-    return compare_print(db, campaign, format, stdout, &err) ? cli_fail("compare", &err)
-                                                             : WCR_EXIT_OK;
+    return compare_print(db, campaign, json ? COMPARE_JSON : COMPARE_TABLE, stdout, &err)
+               ? cli_fail("compare", &err)
+               : WCR_EXIT_OK;
 }

@@ -2,7 +2,6 @@
 /* wcr export */
 #include "analysis/export.h"
 
-#include <getopt.h>
 #include <string.h>
 
 #include "analysis/cli.h"
@@ -62,8 +61,8 @@ int export_write(const char *path, const char *campaign, enum export_table table
 
 static void usage(FILE *f)
 {
-    fputs("usage: wcr export DB [--format FORMAT] [--table TABLE] [--columns LIST] [--campaign NAME]\n"
-          "                  [--output FILE]\n\n"
+    fputs("usage: wcr export DB [--format FORMAT] [--table TABLE] [--columns LIST]\n"
+          "                  [--campaign NAME] [--output FILE]\n\n"
           "Writes results for other programs. The numbers are those of 'wcr compare'.\n\n"
           "  --format FORMAT    csv (default), json, markdown or latex\n"
           "  --table TABLE      compare (default): fault class by mode; outcomes: class by\n"
@@ -83,63 +82,34 @@ static void usage(FILE *f)
 }
 
 struct export_cli {
-    const char *db, *campaign, *output, *columns;
-    enum export_table table;
-    enum export_format format;
+    const char *db, *campaign, *output, *columns, *format, *table;
 };
 
 static int parse(struct export_cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"db", required_argument, NULL, 'd'},
-        {"campaign", required_argument, NULL, 'c'},
-        {"format", required_argument, NULL, 'f'},
-        {"table", required_argument, NULL, 't'},
-        {"columns", required_argument, NULL, 'C'},
-        {"output", required_argument, NULL, 'o'},
-        {NULL, 0, NULL, 0},
+    const struct cli_option options[] = {
+        {.name = "db", .value = &cli->db},
+        {.name = "campaign", .value = &cli->campaign},
+        {.name = "format", .letter = 'f', .value = &cli->format},
+        {.name = "table", .letter = 't', .value = &cli->table},
+        {.name = "columns", .value = &cli->columns},
+        {.name = "output", .letter = 'o', .value = &cli->output},
+        {0},
     };
-    int c, found;
+    int status = cli_parse("export", usage, options, argc, argv);
 
-    while ((c = getopt_long(argc, argv, "hf:t:o:", options, NULL)) >= 0) {
-        switch (c) {
-        case 'h':
-            usage(stdout);
-            return WCR_EXIT_OK;
-        case 'd':
-            cli->db = optarg;
-            break;
-        case 'c':
-            cli->campaign = optarg;
-            break;
-        case 'f':
-            found = export_format_find(optarg);
-            if (found < 0) {
-                fprintf(stderr, "wcr export: unknown format '%s' (known: csv, json, markdown, "
-                                "latex)\n", optarg);
-                return WCR_EXIT_ERROR;
-            }
-            cli->format = (enum export_format)found;
-            break;
-        case 't':
-            found = export_table_find(optarg);
-            if (found < 0) {
-                fprintf(stderr, "wcr export: unknown table '%s' (known: compare, outcomes, pairs, "
-                                "trials)\n", optarg);
-                return WCR_EXIT_ERROR;
-            }
-            cli->table = (enum export_table)found;
-            break;
-        case 'C':
-            cli->columns = optarg;
-            break;
-        case 'o':
-            cli->output = optarg;
-            break;
-        default:
-            return cli_usage("export");
-        }
+    if (status >= 0)
+        return status;
+    if (export_format_find(cli->format) < 0) {
+        fprintf(stderr, "wcr export: unknown format '%s' (known: csv, json, markdown, latex)\n",
+                cli->format);
+        return WCR_EXIT_ERROR;
+    }
+    if (export_table_find(cli->table) < 0) {
+        fprintf(stderr,
+                "wcr export: unknown table '%s' (known: compare, outcomes, pairs, trials)\n",
+                cli->table);
+        return WCR_EXIT_ERROR;
     }
     cli->db = cli_db("export", cli->db, argc, argv);
     return cli->db ? -1 : cli_usage("export");
@@ -147,7 +117,7 @@ static int parse(struct export_cli *cli, int argc, char **argv)
 
 int cmd_export(int argc, char **argv)
 {
-    struct export_cli cli = {.table = EXPORT_COMPARE, .format = EXPORT_CSV};
+    struct export_cli cli = {.table = "compare", .format = "csv"};
     struct err err = {0}, unused;
     struct cli_out out;
     int status = parse(&cli, argc, argv);
@@ -158,7 +128,9 @@ int cmd_export(int argc, char **argv)
     r = cli_out_open(&out, cli.output, &err);
     if (r)
         return cli_fail("export", &err);
-    r = export_write(cli.db, cli.campaign, cli.table, cli.format, cli.columns, out.file, &err);
+    r = export_write(cli.db, cli.campaign, (enum export_table)export_table_find(cli.table),
+                     (enum export_format)export_format_find(cli.format), cli.columns, out.file,
+                     &err);
     if (r)
         cli_out_close(&out, 0, &unused);
     else

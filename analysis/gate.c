@@ -125,8 +125,10 @@ static void judge_rate(struct judge *j, const char *scope, const char *rule, dou
     if (isnan(max))
         return;
     if (t->rated && (double)k / (double)t->rated > max) {
-        check_add(j, VERDICT_FAIL, scope, rule, "%" PRId64 " of %" PRId64 " trials (%.4g%%), at "
-                  "most %.4g%% allowed", k, t->rated, 100.0 * (double)k / (double)t->rated, 100 * max);
+        check_add(j, VERDICT_FAIL, scope, rule,
+                  "%" PRId64 " of %" PRId64 " trials (%.4g%%), at "
+                  "most %.4g%% allowed",
+                  k, t->rated, 100.0 * (double)k / (double)t->rated, 100 * max);
         return;
     }
     if (upper > max && !k)
@@ -134,7 +136,8 @@ static void judge_rate(struct judge *j, const char *scope, const char *rule, dou
                  trials_to_bound(max, confidence));
     check_add(j, upper <= max ? VERDICT_PASS : VERDICT_NO_DATA, scope, rule,
               "%" PRId64 " of %" PRId64 " trials, so below %.4g%% at %.6g%% confidence; at most "
-              "%.4g%% allowed%s", k, t->rated, 100 * upper, 100 * confidence, 100 * max, need);
+              "%.4g%% allowed%s",
+              k, t->rated, 100 * upper, 100 * confidence, 100 * max, need);
 }
 
 static void judge_reuse(struct judge *j, const char *scope, double min, const struct tally *t)
@@ -148,7 +151,8 @@ static void judge_reuse(struct judge *j, const char *scope, double min, const st
     else
         check_add(j, share >= min ? VERDICT_PASS : VERDICT_FAIL, scope, "min_reuse",
                   "%" PRId64 " of %" PRId64 " reusable pages were reused (%.4g%%), at least %.4g%% "
-                  "asked for", t->reused, t->reusable, 100 * share, 100 * min);
+                  "asked for",
+                  t->reused, t->reusable, 100 * share, 100 * min);
 }
 
 static void judge_share(struct judge *j, const char *scope, const char *rule, double max, int64_t k,
@@ -158,9 +162,12 @@ static void judge_share(struct judge *j, const char *scope, const char *rule, do
 
     if (isnan(max))
         return;
-    check_add(j, !n ? VERDICT_NO_DATA : share <= max ? VERDICT_PASS : VERDICT_FAIL, scope, rule,
-              "%" PRId64 " of %" PRId64 " trials (%.4g%%), at most %.4g%% allowed", k, n, 100 * share,
-              100 * max);
+    check_add(j,
+              !n             ? VERDICT_NO_DATA
+              : share <= max ? VERDICT_PASS
+                             : VERDICT_FAIL,
+              scope, rule, "%" PRId64 " of %" PRId64 " trials (%.4g%%), at most %.4g%% allowed", k,
+              n, 100 * share, 100 * max);
 }
 
 static void judge_rules(struct judge *j, const char *scope, const struct policy_rules *r,
@@ -168,7 +175,8 @@ static void judge_rules(struct judge *j, const char *scope, const struct policy_
 {
     judge_count(j, scope, "max_corrupt_trials", r->max_corrupt_trials, t->corrupt, t);
     judge_rate(j, scope, "max_corrupt_rate", r->max_corrupt_rate, t->rated_corrupt, t);
-    judge_count(j, scope, "max_inconsistent_trials", r->max_inconsistent_trials, t->inconsistent, t);
+    judge_count(j, scope, "max_inconsistent_trials", r->max_inconsistent_trials, t->inconsistent,
+                t);
     judge_rate(j, scope, "max_inconsistent_rate", r->max_inconsistent_rate, t->rated_inconsistent,
                t);
     judge_reuse(j, scope, r->min_reuse, t);
@@ -194,18 +202,21 @@ static void judge_golden(struct judge *j)
         inconsistent += result_int(r, i, "inconsistent_trials");
     }
     if (crashed || inconsistent)
-        check_add(j, VERDICT_FAIL, DB_GOLDEN, "golden", "%" PRId64 " fault-free trials crashed, "
+        check_add(j, VERDICT_FAIL, DB_GOLDEN, "golden",
+                  "%" PRId64 " fault-free trials crashed, "
                   "%" PRId64 " reused inconsistent pages: the experiment is not sound",
                   crashed, inconsistent);
     else if (!t.verified)
         check_add(j, VERDICT_NO_DATA, DB_GOLDEN, "golden", "no fault-free trial with mode %s",
                   j->policy->mode);
     else if (!t.reused && strcmp(j->policy->mode, "cold") != 0)
-        check_add(j, VERDICT_FAIL, DB_GOLDEN, "golden", "no page was reused in %" PRId64
-                  " fault-free trials", t.verified);
+        check_add(j, VERDICT_FAIL, DB_GOLDEN, "golden",
+                  "no page was reused in %" PRId64 " fault-free trials", t.verified);
     else
-        check_add(j, VERDICT_PASS, DB_GOLDEN, "golden", "%" PRId64 " fault-free trials, no crash, "
-                  "%" PRId64 " pages reused, all consistent", t.verified, t.reused);
+        check_add(j, VERDICT_PASS, DB_GOLDEN, "golden",
+                  "%" PRId64 " fault-free trials, no crash, "
+                  "%" PRId64 " pages reused, all consistent",
+                  t.verified, t.reused);
 }
 
 static bool name_listed(const struct result *names, const char *name)

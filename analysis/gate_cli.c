@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wcr gate */
-#include <getopt.h>
 #include <string.h>
 
 #include "analysis/cli.h"
@@ -35,41 +34,18 @@ struct gate_cli {
 
 static int parse(struct gate_cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"db", required_argument, NULL, 'd'},
-        {"policy", required_argument, NULL, 'p'},
-        {"campaign", required_argument, NULL, 'c'},
-        {"junit", required_argument, NULL, 'u'},
-        {"json", no_argument, NULL, 'j'},
-        {NULL, 0, NULL, 0},
+    const struct cli_option options[] = {
+        {.name = "db", .value = &cli->db},
+        {.name = "policy", .letter = 'p', .value = &cli->policy},
+        {.name = "campaign", .value = &cli->campaign},
+        {.name = "junit", .value = &cli->junit},
+        {.name = "json", .flag = &cli->json},
+        {0},
     };
-    int c;
+    int status = cli_parse("gate", usage, options, argc, argv);
 
-    while ((c = getopt_long(argc, argv, "hp:", options, NULL)) >= 0) {
-        switch (c) {
-        case 'h':
-            usage(stdout);
-            return WCR_EXIT_OK;
-        case 'd':
-            cli->db = optarg;
-            break;
-        case 'p':
-            cli->policy = optarg;
-            break;
-        case 'c':
-            cli->campaign = optarg;
-            break;
-        case 'u':
-            cli->junit = optarg;
-            break;
-        case 'j':
-            cli->json = true;
-            break;
-        default:
-            return cli_usage("gate");
-        }
-    }
+    if (status >= 0)
+        return status;
     cli->db = cli_db("gate", cli->db, argc, argv);
     if (cli->db && cli->policy)
         return -1;

@@ -61,9 +61,9 @@ int gate_print_json(const struct gate *g, FILE *out, struct err *err)
     for (unsigned i = 0; i < g->len; i++) {
         const struct check *c = &g->checks[i];
 
-        json_array_append_new(checks, json_pack("{s:s, s:s, s:s, s:s}", "verdict",
-                                                verdict_name(c->verdict), "class", c->scope, "rule",
-                                                c->rule, "found", c->text));
+        json_array_append_new(checks,
+                              json_pack("{s:s, s:s, s:s, s:s}", "verdict", verdict_name(c->verdict),
+                                        "class", c->scope, "rule", c->rule, "found", c->text));
     }
     if (json_array_size(checks) != g->len) {
         json_decref(checks);
@@ -149,7 +149,8 @@ void gate_print_junit(const struct gate *g, FILE *out)
 
     snprintf(counts, sizeof(counts), " tests=\"%u\" failures=\"%u\" errors=\"%u\"", g->len,
              checks_with(g, VERDICT_FAIL), checks_with(g, VERDICT_NO_DATA));
-    fprintf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites%s>\n  <testsuite", counts);
+    fprintf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites%s>\n  <testsuite",
+            counts);
     xml_attribute(out, "name", g->campaign);
     fprintf(out, "%s>\n", counts);
     for (unsigned i = 0; i < g->len; i++)
@@ -161,9 +162,10 @@ void gate_print_junit_error(const char *message, FILE *out)
 {
     static const char counts[] = " tests=\"1\" failures=\"0\" errors=\"1\"";
 
-    fprintf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites%s>\n"
-                 "  <testsuite name=\"wcr gate\"%s>\n"
-                 "    <testcase classname=\"wcr\" name=\"gate\">\n      <error type=\"error\"",
+    fprintf(out,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites%s>\n"
+            "  <testsuite name=\"wcr gate\"%s>\n"
+            "    <testcase classname=\"wcr\" name=\"gate\">\n      <error type=\"error\"",
             counts, counts);
     xml_attribute(out, "message", message);
     fputs("/>\n    </testcase>\n  </testsuite>\n</testsuites>\n", out);

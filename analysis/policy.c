@@ -76,14 +76,15 @@ static int set_share(const struct parser *p, const yaml_node_t *value, const cha
         end++;
     }
     if (!end || end == text || *end || !(d >= 0 && d <= 1))
-        return fail_at(p, value, err, "%s: expected a share from 0 to 1, or from 0%% to 100%%%s%.40s%s",
-                       key, text ? ", not '" : "", text ? text : "", text ? "'" : "");
+        return fail_at(p, value, err,
+                       "%s: expected a share from 0 to 1, or from 0%% to 100%%%s%.40s%s", key,
+                       text ? ", not '" : "", text ? text : "", text ? "'" : "");
     *ret = d;
     return 0;
 }
 
-static int set_count(const struct parser *p, const yaml_node_t *value, const char *key, int64_t *ret,
-                     struct err *err)
+static int set_count(const struct parser *p, const yaml_node_t *value, const char *key,
+                     int64_t *ret, struct err *err)
 {
     const char *text = scalar(value);
     char *end = NULL;
@@ -108,7 +109,8 @@ static int set_bound(const struct parser *p, const yaml_node_t *value, const cha
     int r = set_share(p, value, key, ret, err);
 
     return r || *ret > 0 ? r
-                         : fail_at(p, value, err, "%s: expected more than 0: no number of trials "
+                         : fail_at(p, value, err,
+                                   "%s: expected more than 0: no number of trials "
                                    "shows that a rate is 0 (max_corrupt_trials: 0 asks for none)",
                                    key);
 }
@@ -143,8 +145,8 @@ static int set_rule(const struct parser *p, const char *key, const yaml_node_t *
     return NOT_A_RULE;
 }
 
-#define RULE_NAMES                                                                             \
-    "min_trials, max_corrupt_trials, max_corrupt_rate, max_inconsistent_trials, "              \
+#define RULE_NAMES                                                                                 \
+    "min_trials, max_corrupt_trials, max_corrupt_rate, max_inconsistent_trials, "                  \
     "max_inconsistent_rate, min_reuse, max_not_activated_share"
 
 typedef int (*pair_fn)(struct parser *p, const char *key, const yaml_node_t *key_node,
@@ -259,8 +261,8 @@ static int yaml_failed(const char *path, const yaml_parser_t *y, struct err *err
 static bool any_rule(const struct policy_rules *r)
 {
     return r->min_trials >= 0 || r->max_corrupt_trials >= 0 || r->max_inconsistent_trials >= 0 ||
-           !isnan(r->max_corrupt_rate) || !isnan(r->max_inconsistent_rate) || !isnan(r->min_reuse) ||
-           !isnan(r->max_not_activated_share);
+           !isnan(r->max_corrupt_rate) || !isnan(r->max_inconsistent_rate) ||
+           !isnan(r->min_reuse) || !isnan(r->max_not_activated_share);
 }
 
 static int fill(struct parser *p, struct err *err)

@@ -12,9 +12,8 @@ static const struct {
     size_t offset;
     const char *sql;
 } queries[] = {
-    {offsetof(struct shown, trial),
-     "SELECT c.name AS campaign, c.executor, t.* FROM trial AS t "
-     "JOIN campaign AS c USING (campaign_id) WHERE t.trial_id = ?1"},
+    {offsetof(struct shown, trial), "SELECT c.name AS campaign, c.executor, t.* FROM trial AS t "
+                                    "JOIN campaign AS c USING (campaign_id) WHERE t.trial_id = ?1"},
     {offsetof(struct shown, plan),
      "SELECT d.*, p.plan_json FROM plan_detail AS d JOIN plan AS p USING (plan_id) "
      "WHERE d.plan_id = (SELECT plan_id FROM trial WHERE trial_id = ?1)"},
@@ -48,17 +47,21 @@ static struct result *part(struct shown *shown, size_t i)
 static int unknown_number(struct db *db, const char *address, struct err *err)
 {
     struct result r;
-    int ret = result_query(db, "SELECT count(*) AS n, min(trial_id) AS first, max(trial_id) AS last "
-                               "FROM trial", 0, &r, err);
+    int ret = result_query(db,
+                           "SELECT count(*) AS n, min(trial_id) AS first, max(trial_id) AS last "
+                           "FROM trial",
+                           0, &r, err);
 
     if (ret)
         return ret;
     if (!result_int(&r, 0, "n"))
         ret = err_set(err, ENOENT, "%s: no trial yet", db_path(db));
     else
-        ret = err_set(err, ENOENT, "%s: no trial %s (they have the numbers %" PRId64 " to %" PRId64
-                      "; 'wcr export %s --table trials' lists them)", db_path(db), address,
-                      result_int(&r, 0, "first"), result_int(&r, 0, "last"), db_path(db));
+        ret = err_set(err, ENOENT,
+                      "%s: no trial %s (they have the numbers %" PRId64 " to %" PRId64
+                      "; 'wcr export %s --table trials' lists them)",
+                      db_path(db), address, result_int(&r, 0, "first"), result_int(&r, 0, "last"),
+                      db_path(db));
     result_done(&r);
     return ret;
 }
@@ -72,8 +75,10 @@ static int address_find(struct db *db, const char *address, const char *campaign
     int ret_code = db_campaign_find(db, campaign, &id, err);
 
     if (!ret_code)
-        ret_code = result_query(db, "SELECT trial_id, fault_class || ':' || seed || ':' || mode AS "
-                                    "address FROM trial WHERE campaign_id = ?1", id, &r, err);
+        ret_code = result_query(db,
+                                "SELECT trial_id, fault_class || ':' || seed || ':' || mode AS "
+                                "address FROM trial WHERE campaign_id = ?1",
+                                id, &r, err);
     if (ret_code)
         return ret_code;
     *ret = -1;
@@ -81,8 +86,10 @@ static int address_find(struct db *db, const char *address, const char *campaign
         if (!strcmp(result_text(&r, i, "address"), address))
             *ret = result_int(&r, i, "trial_id");
     result_done(&r);
-    return *ret < 0 ? err_set(err, ENOENT, "%s: no trial %s (CLASS:SEED:MODE; 'wcr export %s "
-                              "--table trials' lists them)", db_path(db), address, db_path(db))
+    return *ret < 0 ? err_set(err, ENOENT,
+                              "%s: no trial %s (CLASS:SEED:MODE; 'wcr export %s "
+                              "--table trials' lists them)",
+                              db_path(db), address, db_path(db))
                     : 0;
 }
 
@@ -133,8 +140,10 @@ void show_done(struct shown *shown)
 /* Columns that hold JSON become what they hold, without the suffix of their name. */
 static void unfold(json_t *row)
 {
-    static const char *const names[][2] = {
-        {"plan_json", "plan"}, {"reply_json", "reply"}, {"data_json", "data"}, {"params", "params"}};
+    static const char *const names[][2] = {{"plan_json", "plan"},
+                                           {"reply_json", "reply"},
+                                           {"data_json", "data"},
+                                           {"params", "params"}};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *text = json_string_value(json_object_get(row, names[i][0]));
@@ -152,8 +161,7 @@ static json_t *rows_json(const struct result *r)
     json_t *all = result_json(r), *row;
     size_t i;
 
-    json_array_foreach(all, i, row)
-        unfold(row);
+    json_array_foreach(all, i, row) unfold(row);
     return all;
 }
 
@@ -170,18 +178,18 @@ static json_t *facts_json(const struct result *r)
     json_t *all = json_object();
 
     for (unsigned i = 0; i < r->rows; i++)
-        json_object_set_new(all, result_text(r, i, "name"), json_string(result_text(r, i, "value")));
+        json_object_set_new(all, result_text(r, i, "name"),
+                            json_string(result_text(r, i, "value")));
     return all;
 }
 
 int show_print_json(const struct shown *s, FILE *out, struct err *err)
 {
-    json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "trial",
-                            first_row_json(&s->trial), "plan", first_row_json(&s->plan), "pages",
-                            rows_json(&s->pages), "events", rows_json(&s->events), "measurements",
-                            rows_json(&s->measurements), "environment", facts_json(&s->facts),
-                            "failed_attempts", rows_json(&s->attempts), "same_plan",
-                            rows_json(&s->others));
+    json_t *all = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "trial", first_row_json(&s->trial), "plan",
+        first_row_json(&s->plan), "pages", rows_json(&s->pages), "events", rows_json(&s->events),
+        "measurements", rows_json(&s->measurements), "environment", facts_json(&s->facts),
+        "failed_attempts", rows_json(&s->attempts), "same_plan", rows_json(&s->others));
     int r = all ? json_dumpf(all, out, JSON_INDENT(2)) : -1;
 
     json_decref(all);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wcr show */
-#include <getopt.h>
+#include <unistd.h>
 
 #include "analysis/cli.h"
 #include "analysis/show.h"
 #include "cli/commands.h"
 
-#define DEFAULT_DB "results/quick.db"       /* of `make campaign` */
+#define DEFAULT_DB "results/quick.db" /* of `make campaign` */
 
 static void usage(FILE *f)
 {
@@ -26,40 +26,23 @@ static void usage(FILE *f)
 
 int cmd_show(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"db", required_argument, NULL, 'd'},
-        {"campaign", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {NULL, 0, NULL, 0},
-    };
     const char *db = DEFAULT_DB, *campaign = NULL;
+    bool json = false;
+    const struct cli_option options[] = {
+        {.name = "db", .value = &db},
+        {.name = "campaign", .value = &campaign},
+        {.name = "json", .flag = &json},
+        {0},
+    };
     struct err err = {0};
     struct shown shown;
-    bool json = false;
-    int c, r;
+    int r, status = cli_parse("show", usage, options, argc, argv);
 
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-        switch (c) {
-        case 'h':
-            usage(stdout);
-            return WCR_EXIT_OK;
-        case 'd':
-            db = optarg;
-            break;
-        case 'c':
-            campaign = optarg;
-            break;
-        case 'j':
-            json = true;
-            break;
-        default:
-            return cli_usage("show");
-        }
-    }
+    if (status >= 0)
+        return status;
     if (argc - optind != 1) {
-        fprintf(stderr, "wcr show: %s\n", argc > optind ? "one trial, please"
-                                                        : "which trial? 'wcr show 1 --db DB'");
+        fprintf(stderr, "wcr show: %s\n",
+                argc > optind ? "one trial, please" : "which trial? 'wcr show 1 --db DB'");
         return cli_usage("show");
     }
     r = show_load(db, argv[optind], campaign, &shown, &err);

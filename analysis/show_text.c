@@ -112,9 +112,8 @@ static void print_result(const struct result *t, FILE *out)
 static void print_times(const struct result *t, FILE *out)
 {
     static const char *const times[][2] = {
-        {"inject_ns", "injection"},         {"activated_ns", "activation"},
-        {"detect_ns", "detection"},         {"reboot_ns", "reboot"},
-        {"verify_ns", "verification"},      {"wall_ns", "wall clock, all"},
+        {"inject_ns", "injection"}, {"activated_ns", "activation"}, {"detect_ns", "detection"},
+        {"reboot_ns", "reboot"},    {"verify_ns", "verification"},  {"wall_ns", "wall clock, all"},
     };
     bool any = false;
 
@@ -148,9 +147,9 @@ static void count_cell(struct libscols_line *row, unsigned column, const struct 
 
 static int print_counts(const struct result *t, FILE *out)
 {
-    static const char *const names[] = {"mapped",  "reusable",   "retained",   "reused",
-                                        "checked", "consistent", "inconsistent", "corrupt",
-                                        "stale_disk", "unknown", "unreadable", "modified"};
+    static const char *const names[] = {"mapped",     "reusable",   "retained",     "reused",
+                                        "checked",    "consistent", "inconsistent", "corrupt",
+                                        "stale_disk", "unknown",    "unreadable",   "modified"};
     static const char *const titles[] = {"", ">BEFORE THE REBOOT", ">REUSED AFTER IT", NULL};
     struct libscols_table *table;
 
@@ -208,7 +207,8 @@ static void print_others(const struct result *o, FILE *out)
                 result_text(o, i, "mode"),
                 *result_text(o, i, "outcome") ? result_text(o, i, "outcome") : "error");
         if (!result_null(o, i, "pages_reused"))
-            fprintf(out, ", %" PRId64 " pages reused, %" PRId64 " inconsistent, %" PRId64 " corrupt",
+            fprintf(out,
+                    ", %" PRId64 " pages reused, %" PRId64 " inconsistent, %" PRId64 " corrupt",
                     result_int(o, i, "pages_reused"), result_int(o, i, "pages_inconsistent"),
                     result_int(o, i, "pages_corrupt"));
         fprintf(out, "%s\n", result_int(o, i, "same_crash") ? " (from the same crash)" : "");
@@ -259,9 +259,9 @@ int show_print(const struct shown *s, FILE *out, struct err *err)
     int r;
 
     fprintf(out, "Trial %" PRId64 ": %s, seed %" PRId64 ", %s (campaign %s, %s, recorded %s)\n",
-            result_int(t, 0, "trial_id"), result_text(t, 0, "fault_class"), result_int(t, 0, "seed"),
-            result_text(t, 0, "mode"), result_text(t, 0, "campaign"), result_text(t, 0, "executor"),
-            result_text(t, 0, "recorded_at"));
+            result_int(t, 0, "trial_id"), result_text(t, 0, "fault_class"),
+            result_int(t, 0, "seed"), result_text(t, 0, "mode"), result_text(t, 0, "campaign"),
+            result_text(t, 0, "executor"), result_text(t, 0, "recorded_at"));
     print_plan(s, out);
     print_result(t, out);
     print_times(t, out);

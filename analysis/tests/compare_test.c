@@ -20,21 +20,16 @@
 #include "cli/commands.h"
 #include "db/db.h"
 
-static void contains(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("no '%s' in:\n%s", words, text);
-}
-
 static json_t *row_find(const json_t *all, const char *table, const char *class, const char *mode)
 {
     json_t *row;
     size_t i;
 
-    json_array_foreach(json_object_get(all, table), i, row)
-        if (!strcmp(json_string_value(json_object_get(row, "fault_class")), class) &&
-            (!mode || !strcmp(json_string_value(json_object_get(row, "mode")), mode)))
-            return row;
+    json_array_foreach(
+        json_object_get(all, table), i,
+        row) if (!strcmp(json_string_value(json_object_get(row, "fault_class")), class) &&
+                 (!mode ||
+                  !strcmp(json_string_value(json_object_get(row, "mode")), mode))) return row;
     fail_msg("no %s %s in %s", class, mode ? mode : "", table);
     return NULL;
 }
@@ -55,8 +50,8 @@ static void figures_by_hand(void **state)
 
     (void)state;
     fixture_write_quick();
-    assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", fixture_path, "--json", NULL),
-                     0);
+    assert_int_equal(
+        fixture_command(cmd_compare, &out, &err, "compare", fixture_path, "--json", NULL), 0);
     all = json_loads(out, 0, NULL);
     assert_non_null(all);
     row = row_find(all, "classes", "PTR", "disabled");
@@ -110,14 +105,14 @@ static void table_for_people(void **state)
 
     (void)state;
     fixture_write_quick();
-    assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", "--db", fixture_path, NULL),
-                     0);
-    contains(out, "Campaign quick (testbed, begun ");
-    contains(out, "15.8-100.0%");
-    contains(out, "5 pairs; both modes rebooted from one and the same crash.");
-    contains(out, "Rates leave out 2 trials whose fault was never executed");
-    contains(out, "1 trial did not boot again");
-    contains(out, "Experiment errors, no results: 1 trial given up, 1 failed attempt");
+    assert_int_equal(
+        fixture_command(cmd_compare, &out, &err, "compare", "--db", fixture_path, NULL), 0);
+    fixture_contains(out, "Campaign quick (testbed, begun ");
+    fixture_contains(out, "15.8-100.0%");
+    fixture_contains(out, "5 pairs; both modes rebooted from one and the same crash.");
+    fixture_contains(out, "Rates leave out 2 trials whose fault was never executed");
+    fixture_contains(out, "1 trial did not boot again");
+    fixture_contains(out, "Experiment errors, no results: 1 trial given up, 1 failed attempt");
     if (strstr(out, "WARNING") || strchr(out, '\033'))
         fail_msg("a warning or a colour:\n%s", out);
     assert_string_equal(err, "");
@@ -136,8 +131,10 @@ static void failures_are_named(void **state)
     (void)state;
     fixture_write("bad", trials, 2);
     assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", fixture_path, NULL), 0);
-    contains(out, "WARNING: corrupt pages were reused with the mechanism enabled: trial 1, trial 2");
-    contains(out, "WARNING: of 1 fault-free (GOLDEN) trials 1 crashed or reused inconsistent pages");
+    fixture_contains(
+        out, "WARNING: corrupt pages were reused with the mechanism enabled: trial 1, trial 2");
+    fixture_contains(
+        out, "WARNING: of 1 fault-free (GOLDEN) trials 1 crashed or reused inconsistent pages");
     free(out);
     free(err);
 }
@@ -152,25 +149,28 @@ static void campaign_by_name(void **state)
     fixture_write("b", one, 0);
     assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", fixture_path, NULL),
                      WCR_EXIT_ERROR);
-    contains(err, "a");
-    contains(err, "b");
+    fixture_contains(err, "a");
+    fixture_contains(err, "b");
     free(out);
     free(err);
-    assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", fixture_path, "--campaign",
-                                     "a", NULL), 0);
-    contains(out, "Campaign a ");
-    contains(out, "No fault-free (GOLDEN) trial");
+    assert_int_equal(
+        fixture_command(cmd_compare, &out, &err, "compare", fixture_path, "--campaign", "a", NULL),
+        0);
+    fixture_contains(out, "Campaign a ");
+    fixture_contains(out, "No fault-free (GOLDEN) trial");
     free(out);
     free(err);
     /* Nothing done yet is no success. */
-    assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", fixture_path, "--campaign",
-                                     "b", NULL), WCR_EXIT_NO_DATA);
-    contains(err, "no trial of this campaign is done yet");
+    assert_int_equal(
+        fixture_command(cmd_compare, &out, &err, "compare", fixture_path, "--campaign", "b", NULL),
+        WCR_EXIT_NO_DATA);
+    fixture_contains(err, "no trial of this campaign is done yet");
     free(out);
     free(err);
-    assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", fixture_path, "--campaign",
-                                     "c", NULL), WCR_EXIT_ERROR);
-    contains(err, "c");
+    assert_int_equal(
+        fixture_command(cmd_compare, &out, &err, "compare", fixture_path, "--campaign", "c", NULL),
+        WCR_EXIT_ERROR);
+    fixture_contains(err, "c");
     free(out);
     free(err);
 }
@@ -181,8 +181,8 @@ static void fails_with(const char *path, const char *words)
 
     assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", path, NULL),
                      WCR_EXIT_ERROR);
-    contains(err, "wcr compare: ");
-    contains(err, words);
+    fixture_contains(err, "wcr compare: ");
+    fixture_contains(err, words);
     assert_string_equal(out, "");
     free(out);
     free(err);
@@ -218,12 +218,12 @@ static void wrong_databases(void **state)
     run_sql("PRAGMA user_version = 99");
     fails_with(fixture_path, "newer wcr");
     assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", NULL), WCR_EXIT_ERROR);
-    contains(err, "which database?");
+    fixture_contains(err, "which database?");
     free(out);
     free(err);
     assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", "a.db", "b.db", NULL),
                      WCR_EXIT_ERROR);
-    contains(err, "'b.db' is too many");
+    fixture_contains(err, "'b.db' is too many");
     free(out);
     free(err);
 }
@@ -233,7 +233,7 @@ static void wrong_databases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(figures_by_hand), TEST(table_for_people), TEST(failures_are_named),
+        TEST(figures_by_hand),  TEST(table_for_people), TEST(failures_are_named),
         TEST(campaign_by_name), TEST(wrong_databases),
     };
 

@@ -19,12 +19,6 @@
 #include "analysis/tests/fixture.h"
 #include "cli/commands.h"
 
-static void contains(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("no '%s' in:\n%s", words, text);
-}
-
 /* ---- formats, on a result made by hand ---- */
 
 static const struct result *nasty(void)
@@ -67,10 +61,11 @@ static void csv_quotes(void **state)
     char *text = written(EXPORT_CSV);
 
     (void)state;
-    assert_string_equal(text, "plain,a_b,n\n"
-                              "\"comma, quote \"\" and\nline\",p|q_r<s>&50%$#{}\\~^,0.333333333333333\n"
-                              "\"\",,9223372036854775807\n"
-                              "caf\xc3\xa9,a\tb\x1b[31m,nan\n");
+    assert_string_equal(text,
+                        "plain,a_b,n\n"
+                        "\"comma, quote \"\" and\nline\",p|q_r<s>&50%$#{}\\~^,0.333333333333333\n"
+                        "\"\",,9223372036854775807\n"
+                        "caf\xc3\xa9,a\tb\x1b[31m,nan\n");
     free(text);
 }
 
@@ -82,7 +77,8 @@ static void json_is_read_back(void **state)
     (void)state;
     assert_int_equal(json_array_size(all), 3);
     row = json_array_get(all, 0);
-    assert_string_equal(json_string_value(json_object_get(row, "plain")), "comma, quote \" and\nline");
+    assert_string_equal(json_string_value(json_object_get(row, "plain")),
+                        "comma, quote \" and\nline");
     assert_true(json_real_value(json_object_get(row, "n")) == 1.0 / 3);
     row = json_array_get(all, 1);
     assert_string_equal(json_string_value(json_object_get(row, "plain")), "");
@@ -112,10 +108,11 @@ static void latex_escapes(void **state)
     char *text = written(EXPORT_LATEX);
 
     (void)state;
-    contains(text, "\\begin{tabular}{llr}\n\\hline\nplain & a\\_b & n \\\\\n\\hline\n");
-    contains(text, "p\\textbar{}q\\_r\\textless{}s\\textgreater{}\\&50\\%\\$\\#\\{\\}"
-                   "\\textbackslash{}\\textasciitilde{}\\textasciicircum{} & 0.3333 \\\\\n");
-    contains(text, "\\hline\n\\end{tabular}\n");
+    fixture_contains(text, "\\begin{tabular}{llr}\n\\hline\nplain & a\\_b & n \\\\\n\\hline\n");
+    fixture_contains(text,
+                     "p\\textbar{}q\\_r\\textless{}s\\textgreater{}\\&50\\%\\$\\#\\{\\}"
+                     "\\textbackslash{}\\textasciitilde{}\\textasciicircum{} & 0.3333 \\\\\n");
+    fixture_contains(text, "\\hline\n\\end{tabular}\n");
     assert_null(strchr(text, '\033'));
     free(text);
 }
@@ -150,23 +147,25 @@ static void tables(void **state)
 
     (void)state;
     fixture_write_quick();
-    text = exported("--table", "compare", "--columns", "mode,fault_class,rated_corrupt,rate,ci_low");
-    contains(text, "mode,fault_class,rated_corrupt,rate,ci_low\n");
-    contains(text, "disabled,PTR,2,1,0.158113883008");
-    contains(text, "enabled,PTR,0,0,0\n");
+    text =
+        exported("--table", "compare", "--columns", "mode,fault_class,rated_corrupt,rate,ci_low");
+    fixture_contains(text, "mode,fault_class,rated_corrupt,rate,ci_low\n");
+    fixture_contains(text, "disabled,PTR,2,1,0.158113883008");
+    fixture_contains(text, "enabled,PTR,0,0,0\n");
     assert_int_equal(lines(text), 1 + 7);
     free(text);
     text = exported("--table", "trials", "--format", "csv");
-    contains(text, "trial_id,campaign,fault_class,seed,mode,status,outcome,activated,pages_mapped");
+    fixture_contains(
+        text, "trial_id,campaign,fault_class,seed,mode,status,outcome,activated,pages_mapped");
     /* The trial that was given up is there, and has no outcome. */
-    contains(text, "quick,DST,3,enabled,error,,");
+    fixture_contains(text, "quick,DST,3,enabled,error,,");
     assert_int_equal(lines(text), 1 + 14);
     free(text);
     text = exported("--table", "outcomes", "--columns", "fault_class,outcome,mode,trials");
-    contains(text, "DST,no_reboot,disabled,1\n");
+    fixture_contains(text, "DST,no_reboot,disabled,1\n");
     free(text);
     text = exported("--table", "pairs", "--format", "markdown");
-    contains(text, "| PTR | 2 | 2 | 0 | 0 | 0.5 |\n");
+    fixture_contains(text, "| PTR | 2 | 2 | 0 | 0 | 0.5 |\n");
     free(text);
 }
 
@@ -182,16 +181,17 @@ static void to_a_file(void **state)
     assert_string_equal(out, "");
     free(out);
     text = fixture_read(path);
-    contains(text, "\"fault_class\": \"PTR\"");
+    fixture_contains(text, "\"fault_class\": \"PTR\"");
     free(text);
     /* A failure leaves the old file alone, and none of its own behind. */
     assert_int_equal(fixture_command(cmd_export, &out, &err, "export", fixture_path, "--columns",
-                                     "nonsense", "--output", path, NULL), WCR_EXIT_ERROR);
-    contains(err, "unknown column 'nonsense' (known: ");
+                                     "nonsense", "--output", path, NULL),
+                     WCR_EXIT_ERROR);
+    fixture_contains(err, "unknown column 'nonsense' (known: ");
     free(out);
     free(err);
     text = fixture_read(path);
-    contains(text, "\"fault_class\": \"PTR\"");
+    fixture_contains(text, "\"fault_class\": \"PTR\"");
     free(text);
     strcat(path, ".*");
     assert_int_equal(glob(path, 0, NULL, &left), GLOB_NOMATCH);
@@ -201,9 +201,10 @@ static void fails_with(const char *option, const char *value, const char *words)
 {
     char *out, *err;
 
-    assert_int_equal(fixture_command(cmd_export, &out, &err, "export", fixture_path, option, value,
-                                     NULL), WCR_EXIT_ERROR);
-    contains(err, words);
+    assert_int_equal(
+        fixture_command(cmd_export, &out, &err, "export", fixture_path, option, value, NULL),
+        WCR_EXIT_ERROR);
+    fixture_contains(err, words);
     free(out);
     free(err);
 }
@@ -233,7 +234,7 @@ static void full_disk(void **state)
     r = result_write(nasty(), EXPORT_CSV, full, &err);
     fclose(full);
     assert_true(r < 0);
-    contains(err.msg, "cannot write");
+    fixture_contains(err.msg, "cannot write");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)

@@ -57,11 +57,12 @@ static void add(struct db *db, int64_t campaign, const struct fixture_trial *f)
     t.plan = (struct db_plan){
         .fault_class = f->fault_class,
         .seed = f->seed,
-        .json = golden ? NULL
-                       : "{\"target\":\"all\",\"va\":\"0xffffffff81000010\",\"symbol\":\"ext4_read\","
-                         "\"offset\":16,\"source\":\"fs/ext4/inode.c:7\",\"old\":\"4889c8\","
-                         "\"new\":\"4889c1\",\"old_asm\":\"mov rax, rcx\",\"new_asm\":"
-                         "\"mov rcx, rax\",\"candidates\":5000}"};
+        .json = golden
+                    ? NULL
+                    : "{\"target\":\"all\",\"va\":\"0xffffffff81000010\",\"symbol\":\"ext4_read\","
+                      "\"offset\":16,\"source\":\"fs/ext4/inode.c:7\",\"old\":\"4889c8\","
+                      "\"new\":\"4889c1\",\"old_asm\":\"mov rax, rcx\",\"new_asm\":"
+                      "\"mov rcx, rax\",\"candidates\":5000}"};
     t.mode = f->mode;
     t.pair = "snapshot";
     snprintf(crash, sizeof(crash), "%s-%u", f->fault_class, f->seed);
@@ -147,6 +148,12 @@ void fixture_write_quick(void)
                         &err),
          &err);
     db_close(db);
+}
+
+void fixture_contains(const char *text, const char *words)
+{
+    if (!strstr(text, words))
+        fail_msg("no '%s' in:\n%s", words, text);
 }
 
 char *fixture_read(const char *path)

@@ -35,6 +35,9 @@ char *fixture_capture(int (*function)(FILE *out, void *ctx), void *ctx, int *ret
 int fixture_command(int (*command)(int, char **), char **ret_out, char **ret_err,
                     const char *arg0, ...) __attribute__((sentinel));
 
+/* Fail unless @text has @words in it. */
+void fixture_contains(const char *text, const char *words);
+
 char *fixture_read(const char *path);
 
 #endif

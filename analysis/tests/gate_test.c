@@ -18,12 +18,6 @@
 #include "analysis/tests/fixture.h"
 #include "cli/commands.h"
 
-static void contains(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("no '%s' in:\n%s", words, text);
-}
-
 static const char *policy_write(const char *text)
 {
     static char path[128];
@@ -47,7 +41,7 @@ static void judged(const char *policy, int status, const char *words)
     assert_true(asprintf(&both, "%s%s", out, err) >= 0);
     if (found != status)
         fail_msg("%s: exit status %d, not %d:\n%s", policy, found, status, both);
-    contains(both, words);
+    fixture_contains(both, words);
     free(both);
     free(out);
     free(err);
@@ -173,12 +167,13 @@ static void errors(void **state)
     judged("", WCR_EXIT_ERROR, "policy.yaml: empty");
     assert_int_equal(fixture_command(cmd_gate, &out, &err, "gate", fixture_path, NULL),
                      WCR_EXIT_ERROR);
-    contains(err, "which policy?");
+    fixture_contains(err, "which policy?");
     free(out);
     free(err);
     assert_int_equal(fixture_command(cmd_gate, &out, &err, "gate", fixture_path, "--policy",
-                                     "/nonexistent.yaml", NULL), WCR_EXIT_ERROR);
-    contains(err, "/nonexistent.yaml: No such file");
+                                     "/nonexistent.yaml", NULL),
+                     WCR_EXIT_ERROR);
+    fixture_contains(err, "/nonexistent.yaml: No such file");
     free(out);
     free(err);
 }
@@ -192,9 +187,10 @@ static void json(void **state)
 
     (void)state;
     fixture_write_quick();
-    assert_int_equal(fixture_command(cmd_gate, &out, &err, "gate", fixture_path, "--json", "--policy",
-                                     policy_write("max_inconsistent_trials: 0\nmin_trials: 2\n"),
-                                     NULL), WCR_EXIT_FAIL);
+    assert_int_equal(
+        fixture_command(cmd_gate, &out, &err, "gate", fixture_path, "--json", "--policy",
+                        policy_write("max_inconsistent_trials: 0\nmin_trials: 2\n"), NULL),
+        WCR_EXIT_FAIL);
     all = json_loads(out, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(all, "campaign")), "quick");
     assert_string_equal(json_string_value(json_object_get(all, "verdict")), "fail");
@@ -210,12 +206,13 @@ static char *junit(const char *policy, int status)
 
     snprintf(path, sizeof(path), "%s/junit.xml", fixture_dir);
     assert_int_equal(fixture_command(cmd_gate, &out, &err, "gate", fixture_path, "--policy",
-                                     policy_write(policy), "--junit", path, NULL), status);
+                                     policy_write(policy), "--junit", path, NULL),
+                     status);
     free(out);
     free(err);
     text = fixture_read(path);
-    contains(text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites ");
-    contains(text, "</testsuites>\n");
+    fixture_contains(text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites ");
+    fixture_contains(text, "</testsuites>\n");
     return text;
 }
 
@@ -225,12 +222,15 @@ static void junit_tells_apart(void **state)
 
     (void)state;
     fixture_write_quick();
-    text = junit("max_corrupt_trials: 0\nmax_inconsistent_trials: 0\nmin_trials: 3\n", WCR_EXIT_FAIL);
-    contains(text, "<testsuite name=\"quick\" tests=\"4\" failures=\"1\" errors=\"2\">");
-    contains(text, "<testcase classname=\"wcr.quick.all\" name=\"max_corrupt_trials\">\n      "
-                   "<system-out>");
-    contains(text, "<failure type=\"policy\" message=\"1 trials, at most 0 allowed\"/>");
-    contains(text, "<error type=\"not enough data\" message=\"2 of 3 trials that count\"/>");
+    text =
+        junit("max_corrupt_trials: 0\nmax_inconsistent_trials: 0\nmin_trials: 3\n", WCR_EXIT_FAIL);
+    fixture_contains(text, "<testsuite name=\"quick\" tests=\"4\" failures=\"1\" errors=\"2\">");
+    fixture_contains(text,
+                     "<testcase classname=\"wcr.quick.all\" name=\"max_corrupt_trials\">\n      "
+                     "<system-out>");
+    fixture_contains(text, "<failure type=\"policy\" message=\"1 trials, at most 0 allowed\"/>");
+    fixture_contains(text,
+                     "<error type=\"not enough data\" message=\"2 of 3 trials that count\"/>");
     free(text);
 }
 
@@ -243,7 +243,7 @@ static void junit_escapes(void **state)
     (void)state;
     fixture_write("a<b>&\"c\"\x01\xff", t, 1);
     text = junit("max_corrupt_trials: 0\n", WCR_EXIT_OK);
-    contains(text, "<testsuite name=\"a&lt;b&gt;&amp;&quot;c&quot;??\"");
+    fixture_contains(text, "<testsuite name=\"a&lt;b&gt;&amp;&quot;c&quot;??\"");
     free(text);
 }
 
@@ -255,11 +255,11 @@ static void junit_of_an_error(void **state)
     (void)state;
     good(1);
     text = junit("max_corrupt_trials: 0\n", WCR_EXIT_OK);
-    contains(text, "failures=\"0\" errors=\"0\"");
+    fixture_contains(text, "failures=\"0\" errors=\"0\"");
     free(text);
     text = junit("max_corrupt: 0\n", WCR_EXIT_ERROR);
-    contains(text, "errors=\"1\"");
-    contains(text, "policy.yaml:1: max_corrupt: unknown");
+    fixture_contains(text, "errors=\"1\"");
+    fixture_contains(text, "policy.yaml:1: max_corrupt: unknown");
     free(text);
 }
 
@@ -268,9 +268,9 @@ static void junit_of_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_rule_both_ways), TEST(enough_data), TEST(failure_outweighs_want_of_data),
-        TEST(nothing_done),        TEST(classes),     TEST(golden_runs),
-        TEST(nothing_reused),      TEST(errors),      TEST(json),
+        TEST(each_rule_both_ways), TEST(enough_data),   TEST(failure_outweighs_want_of_data),
+        TEST(nothing_done),        TEST(classes),       TEST(golden_runs),
+        TEST(nothing_reused),      TEST(errors),        TEST(json),
         TEST(junit_tells_apart),   TEST(junit_escapes), TEST(junit_of_an_error),
     };
 

@@ -26,12 +26,14 @@ static void everything(void **state)
     const struct policy_rules *dst;
 
     (void)state;
-    assert_int_equal(parse("mode: disabled\nconfidence: 99%\ngolden: required\nmin_trials: 3\n"
-                           "max_corrupt_trials: 0\nmax_corrupt_rate: 5%\n"
-                           "max_inconsistent_trials: 7\nmax_inconsistent_rate: 0.5\n"
-                           "min_reuse: 100%\nmax_error_share: 0\nmax_not_activated_share: 1\n"
-                           "classes:\n  DST:\n    min_trials: 30\n  I/F: {max_corrupt_rate: 1e-2}\n",
-                           &p, &err), 0);
+    assert_int_equal(
+        parse("mode: disabled\nconfidence: 99%\ngolden: required\nmin_trials: 3\n"
+              "max_corrupt_trials: 0\nmax_corrupt_rate: 5%\n"
+              "max_inconsistent_trials: 7\nmax_inconsistent_rate: 0.5\n"
+              "min_reuse: 100%\nmax_error_share: 0\nmax_not_activated_share: 1\n"
+              "classes:\n  DST:\n    min_trials: 30\n  I/F: {max_corrupt_rate: 1e-2}\n",
+              &p, &err),
+        0);
     assert_string_equal(p.mode, "disabled");
     assert_true(p.confidence == 0.99);
     assert_true(p.golden_required);

@@ -16,12 +16,6 @@
 #include "analysis/tests/fixture.h"
 #include "cli/commands.h"
 
-static void contains(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("no '%s' in:\n%s", words, text);
-}
-
 static char *show(const char *address, const char *option)
 {
     char *out, *err;
@@ -59,7 +53,7 @@ static void everything_for_people(void **state)
     fixture_write_quick();
     out = show("4", NULL);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        contains(out, parts[i]);
+        fixture_contains(out, parts[i]);
     free(out);
 }
 
@@ -70,20 +64,20 @@ static void other_kinds(void **state)
     (void)state;
     fixture_write_quick();
     out = show("GOLDEN:1:enabled", NULL);
-    contains(out, "Trial 1: GOLDEN, seed 1, enabled");
-    contains(out, "No fault: a golden run");
+    fixture_contains(out, "Trial 1: GOLDEN, seed 1, enabled");
+    fixture_contains(out, "No fault: a golden run");
     free(out);
     out = show("DST:3:enabled", NULL);
-    contains(out, "error             the worker died");
-    contains(out, "Attempts that failed (no results)");
-    contains(out, "    tail");
+    fixture_contains(out, "error             the worker died");
+    fixture_contains(out, "Attempts that failed (no results)");
+    fixture_contains(out, "    tail");
     free(out);
     out = show("DST:2:disabled", NULL);
-    contains(out, "outcome           no_reboot");
-    contains(out, "at the crash      kernel_crash");
+    fixture_contains(out, "outcome           no_reboot");
+    fixture_contains(out, "at the crash      kernel_crash");
     free(out);
     out = show("PTR:3:enabled", NULL);
-    contains(out, "fault executed    no");
+    fixture_contains(out, "fault executed    no");
     free(out);
 }
 
@@ -128,7 +122,8 @@ static void console_is_tamed(void **state)
     assert_int_equal(db_open(fixture_path, DB_WRITE, &db, &err), 0);
     db_trial_init(&t);
     assert_int_equal(db_campaign_open(db, &c, &t.campaign, &err), 0);
-    t.plan = (struct db_plan){.fault_class = "PANIC", .seed = 1, .json = "{\"params\":{\"seed\":5}}"};
+    t.plan =
+        (struct db_plan){.fault_class = "PANIC", .seed = 1, .json = "{\"params\":{\"seed\":5}}"};
     t.mode = "enabled";
     t.outcome = t.crash_outcome = "kernel_crash";
     t.events = &event;
@@ -136,9 +131,9 @@ static void console_is_tamed(void **state)
     assert_int_equal(db_trial_record(db, &t, NULL, NULL, &err), 0);
     db_close(db);
     out = show("1", NULL);
-    contains(out, "    red ?[31m? ? end\n");
-    contains(out, "parameters        {\"seed\":5}");
-    contains(out, "fault executed    nobody can tell");
+    fixture_contains(out, "    red ?[31m? ? end\n");
+    fixture_contains(out, "parameters        {\"seed\":5}");
+    fixture_contains(out, "fault executed    nobody can tell");
     assert_null(strchr(out, '\033'));
     free(out);
 }
@@ -147,10 +142,11 @@ static void fails_with(const char *address, const char *words)
 {
     char *out, *err;
 
-    assert_int_equal(fixture_command(cmd_show, &out, &err, "show", "--db", fixture_path, address,
-                                     NULL), WCR_EXIT_ERROR);
-    contains(err, "wcr show: ");
-    contains(err, words);
+    assert_int_equal(
+        fixture_command(cmd_show, &out, &err, "show", "--db", fixture_path, address, NULL),
+        WCR_EXIT_ERROR);
+    fixture_contains(err, "wcr show: ");
+    fixture_contains(err, words);
     assert_string_equal(out, "");
     free(out);
     free(err);
@@ -177,8 +173,8 @@ static void mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(everything_for_people), TEST(other_kinds), TEST(as_json), TEST(console_is_tamed),
-        TEST(mistakes),
+        TEST(everything_for_people), TEST(other_kinds), TEST(as_json),
+        TEST(console_is_tamed),      TEST(mistakes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,8 +233,8 @@ static void sample_of_a_kernel(void **state)
             for (unsigned c = 0; c < 3; c++)
                 total[c] += ways(classes[c], i, NULL);
     }
-    printf("# %u functions of %s: TEXT %u, PTR %u, DST %u ways\n", checked, path, total[0], total[1],
-           total[2]);
+    printf("# %u functions of %s: TEXT %u, PTR %u, DST %u ways\n", checked, path, total[0],
+           total[1], total[2]);
     for (unsigned c = 0; c < 3; c++)
         assert_true(total[c] > 1000);
     image_free(image);

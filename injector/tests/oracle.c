@@ -149,9 +149,9 @@ static bool is_twin(const struct line *l)
 /* Instructions that write their last operand only, however they are suffixed. */
 static bool writes_last(const char *mnemonic)
 {
-    static const char *const names[] = {"mov",  "lea", "add", "sub", "and", "or",
-                                        "xor",  "shl", "shr", "sar", "inc", "dec",
-                                        "not",  "neg", "set", "cmov", "imul"};
+    static const char *const names[] = {"mov", "lea", "add", "sub",  "and", "or",
+                                        "xor", "shl", "shr", "sar",  "inc", "dec",
+                                        "not", "neg", "set", "cmov", "imul"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!strncmp(mnemonic, names[i], strlen(names[i])))

@@ -63,7 +63,7 @@ static void same_seed_same_plan(void **state)
 
         for (unsigned seed = 0; seed < 20; seed++) {
             if (plan_draw(a, class, "all", seed, 3, &p, &err))
-                continue;       /* a class that this program has no candidate of */
+                continue; /* a class that this program has no candidate of */
             draw(b, "TEXT", "func:main", seed, 0);
             struct plan q = draw(b, class, "all", seed, 3);
 
@@ -111,7 +111,7 @@ static bool is_hex(const char *text)
 
 static void json_of_text_faults(void **state)
 {
-    static const char *const names[] = {"class",  "symbol",  "source", "old",      "new",
+    static const char *const names[] = {"class",   "symbol",  "source", "old",      "new",
                                         "old_asm", "new_asm", "target", "build_id", "va"};
     static const char *const numbers[] = {"seed", "index", "offset", "candidates", "delay_ms"};
     struct plan_source *s = source_open(SELF);
@@ -285,14 +285,10 @@ static void every_class_in_a_kernel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_seed_same_plan),
-        cmocka_unit_test(other_seed_other_plan),
-        cmocka_unit_test(runtime_plans_are_for_ever),
-        cmocka_unit_test(json_of_text_faults),
-        cmocka_unit_test(json_of_runtime_faults),
-        cmocka_unit_test(targets),
-        cmocka_unit_test(draws_are_uniform_over_sites),
-        cmocka_unit_test(errors),
+        cmocka_unit_test(same_seed_same_plan),          cmocka_unit_test(other_seed_other_plan),
+        cmocka_unit_test(runtime_plans_are_for_ever),   cmocka_unit_test(json_of_text_faults),
+        cmocka_unit_test(json_of_runtime_faults),       cmocka_unit_test(targets),
+        cmocka_unit_test(draws_are_uniform_over_sites), cmocka_unit_test(errors),
         cmocka_unit_test(every_class_in_a_kernel),
     };
 

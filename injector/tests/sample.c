@@ -2,7 +2,7 @@
 #include "injector/tests/sample.h"
 
 #define FUNCTION(name, code)                                                                       \
-    asm(".pushsection .text\n.globl " #name "\n.type " #name ", @function\n" #name ":\n" code     \
+    asm(".pushsection .text\n.globl " #name "\n.type " #name ", @function\n" #name ":\n" code      \
         "\n.size " #name ", . - " #name "\n.popsection\n")
 
 FUNCTION(sample_mov_registers, ".byte 0x48, 0x89, 0xc3\nret");

@@ -35,7 +35,9 @@ static void whole_plan(void **state)
     (void)state;
     assert_int_equal(parse("{" SITE ", " BYTES ", \"class\": \"PTR\", \"symbol\": \"ext4_read\", "
                            "\"build_id\": \"000102030405060708090a0b0c0d0e0f10111213\", "
-                           "\"build_id_va\": \"0xffffffff82000010\"}", &f, &err), 0);
+                           "\"build_id_va\": \"0xffffffff82000010\"}",
+                           &f, &err),
+                     0);
     assert_int_equal(f.va, 0xffffffff81234567);
     assert_int_equal(f.len, 4);
     assert_memory_equal(f.old_bytes, "\x48\x8b\x43\x10", 4);
@@ -62,7 +64,9 @@ static void longest_instruction(void **state)
 
     (void)state;
     assert_int_equal(parse("{" SITE ", \"old\": \"000102030405060708090a0b0c0d0e\", "
-                           "\"new\": \"000102030405060708090a0b0c0d0f\"}", &f, &err), 0);
+                           "\"new\": \"000102030405060708090a0b0c0d0f\"}",
+                           &f, &err),
+                     0);
     assert_int_equal(f.len, 15);
     assert_int_equal(f.new_bytes[14], 15);
 }
