@@ -112,7 +112,8 @@ static int __init wcr_init(void)
 	static_branch_enable(&wcr_enabled);
 	return 0;
 }
-core_initcall(wcr_init);
+/* The block layer is there: it sets itself up one level before. */
+fs_initcall(wcr_init);
 
 /*
  * No more of the direct map is built from here on: whoever maps a retained
