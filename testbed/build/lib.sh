@@ -78,6 +78,16 @@ cleanup()
     [ -z "$TMP" ] || rm -rf "$TMP"
 }
 
+# compiler_cache TREE: set COMPILER. A changed patch then compiles again only what it touches,
+# wherever the tree is.
+compiler_cache()
+{
+    COMPILER=gcc
+    command -v ccache >/dev/null || return 0
+    export CCACHE_DIR=$CACHE/ccache CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$1 CCACHE_MAXSIZE=1G
+    COMPILER="ccache gcc"
+}
+
 # Key lines of files: mode bit x, hash of the contents, path. Folders are taken whole.
 key_files()
 {

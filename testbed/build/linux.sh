@@ -9,7 +9,7 @@ linux_key()
     key_tool gcc --version
     key_tool ld --version
     key_files testbed/build/linux.sh testbed/build/linux.config
-    [ "$STOCK" = 1 ] || key_files warmcache-core/linux warmcache-core/include
+    [ "$STOCK" = 1 ] || key_files warmcache-core/linux warmcache-core/include/wcr_abi.h
 }
 
 linux_unpack()
@@ -42,7 +42,8 @@ linux_build()
     cd "$tree"
     # The debug information names files relative to the tree, wherever that is.
     map=-fdebug-prefix-map=$tree=.
-    make_linux=(make ARCH=x86 "KCFLAGS=$map" "KAFLAGS=$map")
+    compiler_cache "$tree"
+    make_linux=(make ARCH=x86 "CC=$COMPILER" "KCFLAGS=$map" "KAFLAGS=$map")
     "${make_linux[@]}" "KCONFIG_ALLCONFIG=$fragment" allnoconfig
     config_check .config "$fragment"
     "${make_linux[@]}" -j"$JOBS" bzImage modules

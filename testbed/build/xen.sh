@@ -22,6 +22,7 @@ xen_build()
     export XEN_BUILD_DATE='Thu Jan  1 00:00:00 UTC 2026' XEN_BUILD_TIME=00:00:00
     export XEN_BUILD_HOST=wcr XEN_WHOAMI=wcr XEN_DOMAIN=wcr
     cd "$tree/xen"
+    compiler_cache "$tree"
     make XEN_TARGET_ARCH=x86_64 defconfig
     grep -v '^# [^C]' "$BUILD/xen.config" >>.config
     if [ "${WCR_XEN_DEBUG:-0}" = 1 ]; then
@@ -29,7 +30,7 @@ xen_build()
     fi
     make XEN_TARGET_ARCH=x86_64 olddefconfig
     config_check .config "$BUILD/xen.config"
-    make -j"$JOBS" XEN_TARGET_ARCH=x86_64
+    make -j"$JOBS" XEN_TARGET_ARCH=x86_64 "CC=$COMPILER"
     cp xen xen-syms "$1/"
     cp .config "$1/config"
     cd "$1"
