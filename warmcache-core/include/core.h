@@ -13,7 +13,8 @@
  *         +----------------------+--------------------------+
  *
  * Locking: the caller serialises all calls on one cache. No call blocks,
- * and all are O(1) or O(pages per hash bucket) except where a bound is given.
+ * and all are O(1), O(pages per hash bucket: 64) or O(changes in flight: 1360)
+ * except where a bound is given.
  * The invariant every function keeps (I1): REUSABLE => the page was protected
  * before its last I/O began, that I/O succeeded, and neither the page nor the
  * block has changed since. In doubt a page is not reusable.
@@ -63,8 +64,11 @@ uint64_t cache_pages_held(const struct wcr_cache *c);
 void cache_info(const struct wcr_cache *c, struct wcr_cache_info *ret_info);
 
 /*
- * A new life of the domain begins: everything but held pages is forgotten.
- * Bounded by the highest frame ever mapped.
+ * A new life of the domain begins: everything but held pages and changes in
+ * flight is forgotten. From now on the end of a page's I/O that the last life
+ * began must not be told (cache_io_end): it is no longer counted. That of a
+ * range should be: a change whose end never comes is believed to be in flight
+ * until the life after its own ends. One pass over the frames ever mapped.
  */
 void cache_begin_life(struct wcr_cache *c);
 
@@ -74,7 +78,12 @@ uint64_t cache_capacity(const struct wcr_cache *c);
 
 /* ---- the cache-mapping table ---------------------------------------- */
 
-/* Frame `pfn`, backed by `mfn`, now caches `key`. -EINVAL: no such frame; -ENOMEM. */
+/*
+ * Frame `pfn`, backed by `mfn`, now caches `key`. -ENOMEM; -EINVAL: no such
+ * frame, or another machine frame is still known there (cache_forget it). I/O
+ * that was begun before the first add is not counted: only the caller's look
+ * after cache_io_end can find it.
+ */
 int cache_map_add(struct wcr_cache *c, uint64_t pfn, uint64_t mfn,
                   const struct wcr_key *key);
 void cache_map_remove(struct wcr_cache *c, uint64_t pfn);
@@ -85,7 +94,9 @@ void cache_map_remove(struct wcr_cache *c, uint64_t pfn);
  * A request for [sector, sector + sectors) of `vbd` begins or ends. Call
  * io_range_begin before the io_begin of its pages, io_range_end after their
  * io_end. A change of the block (write, discard) makes every page that held
- * it non-reusable and spoils overlapping I/O in flight (I3).
+ * it non-reusable and spoils overlapping I/O in flight (I3). Visits the pages
+ * of the range, at most every page known. Beyond 1360 changes in flight, or
+ * without memory, no I/O is trusted in this life and the next.
  */
 void cache_io_range_begin(struct wcr_cache *c, uint32_t vbd, uint64_t sector,
                           uint64_t sectors, unsigned int op);
@@ -94,7 +105,7 @@ void cache_io_range_end(struct wcr_cache *c, uint32_t vbd, uint64_t sector,
 
 /*
  * One page of the request: `whole` says that it is a whole block at offset 0.
- * True: the page is IN_FLIGHT and the caller must now protect the frame, and
+ * Every begin wants its end, whatever it returns. True: the page is IN_FLIGHT and the caller must now protect the frame, and
  * call cache_spoil if it could not. False: nothing to do.
  */
 bool cache_io_begin(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
@@ -121,16 +132,23 @@ void cache_count_write_fault(struct wcr_cache *c);
 
 /* ---- keeping pages over a reboot ------------------------------------ */
 
-/* The domain died and gives this page back: true: the cache now holds it. */
+/*
+ * The domain died and gives this page back: true: the cache now holds it. Kept
+ * are pages that the cache-mapping table lists, and those of the last life that
+ * this one neither claimed nor touched.
+ */
 bool cache_retain(struct wcr_cache *c, uint64_t pfn, uint64_t mfn);
 /* The next life asks for its frame: true and the page, once; else false. */
 bool cache_take(struct wcr_cache *c, uint64_t pfn, uint64_t *ret_mfn);
 bool cache_holds(const struct wcr_cache *c, uint64_t pfn);
-/* The page just taken could not be used: forget it. */
+/* The frame left the domain, or was taken and could not be used. Held pages stay. */
 void cache_forget(struct wcr_cache *c, uint64_t pfn);
 /* A page held or handed back, untouched so far and not yet claimed. */
 bool cache_is_retained(const struct wcr_cache *c, uint64_t pfn, uint64_t mfn);
-/* Give up one held page: true and the page, false when none is left. */
+/*
+ * Give up one held page: true and the page, false when none is left. Looks at
+ * one word per 85 frames.
+ */
 bool cache_drop_next(struct wcr_cache *c, uint64_t *ret_mfn);
 
 /* 0: the guest may use the page as this block; -ESTALE: it may not. */

@@ -7,7 +7,7 @@
 #include "core.h"
 
 #define PAGE_BYTES        4096u
-#define ENTRIES_PER_PAGE  ((uint32_t)(PAGE_BYTES / sizeof(struct entry)))
+#define ENTRIES_PER_PAGE  85u
 #define POINTERS_PER_PAGE ((uint32_t)(PAGE_BYTES / sizeof(void *)))
 
 /* Buckets of 32-bit heads, allocated a page at a time as blocks are seen. */
@@ -17,8 +17,16 @@
 /* A guest that reads one block into many pages must not make a long chain. */
 #define CHAIN_MAX         64
 
-/* Changes in flight at once; beyond that no I/O that overlaps in time is trusted. */
-#define CHANGES_MAX       128
+/* Changes in flight at once; beyond that no I/O is trusted for a while. */
+#define CHANGES_PER_PAGE  ((uint32_t)(PAGE_BYTES / sizeof(struct change)))
+#define CHANGE_PAGES      8u
+#define CHANGES_MAX       (CHANGE_PAGES * CHANGES_PER_PAGE)
+
+/* Lives that a change whose end never comes is believed in, its own included. */
+#define CHANGE_LIVES      2
+
+/* So many I/Os of one page are no longer counted: it stays in flight for this life. */
+#define IN_FLIGHT_MAX     UINT16_MAX
 
 #define SCAN_MAX          65536u
 
@@ -41,43 +49,58 @@ struct entry {
     uint16_t in_flight;
 };
 
+/* One page of them. */
+struct entries {
+    struct entry entry[ENTRIES_PER_PAGE];
+    uint32_t held;              /* entries with F_HELD */
+    uint32_t pad[3];
+};
+
 struct change {
     uint64_t sector;
     uint64_t sectors;           /* 0: free slot */
     uint32_t vbd;
+    uint32_t lives;             /* left to be believed in */
 };
 
 struct wcr_cache {
     const struct wcr_core_ops *ops;
     void *ctx;
     uint64_t capacity;
-    uint64_t drop_cursor;
-    uint32_t changes_unlisted;
+    uint32_t drop_page;         /* page of entries to look for a held page in */
+    uint32_t blind_lives;       /* more changes than are listed: trust nothing so long */
+    uint32_t changes_end;       /* slots from here on are free */
+    struct change *changes[CHANGE_PAGES];
     struct wcr_cache_info info;
-    struct change changes[CHANGES_MAX];
     void **dirs;                /* a page of pointers to pages of pointers to entries */
     uint32_t **buckets;         /* a page of pointers to pages of heads */
 };
 
-_Static_assert(sizeof(struct entry) == 48, "entries are packed");
+_Static_assert(sizeof(struct entries) == PAGE_BYTES, "entries are packed");
 _Static_assert(sizeof(struct wcr_cache) <= PAGE_BYTES, "a cache is one page");
-_Static_assert((PAGE_BYTES / 48) * 512ULL * 512ULL >= WCR_MAX_FRAMES,
+_Static_assert(ENTRIES_PER_PAGE * 512ULL * 512ULL >= WCR_MAX_FRAMES,
                "three levels cover every frame");
+
+static uint32_t entries_pages(const struct wcr_cache *c)
+{
+    return (uint32_t)((c->capacity + ENTRIES_PER_PAGE - 1) / ENTRIES_PER_PAGE);
+}
+
+static struct entries *entries_get(const struct wcr_cache *c, uint32_t page)
+{
+    void **dir = c->dirs[page / POINTERS_PER_PAGE];
+
+    return dir ? dir[page % POINTERS_PER_PAGE] : NULL;
+}
 
 static struct entry *entry_get(const struct wcr_cache *c, uint64_t pfn)
 {
-    uint32_t page;
-    void **dir;
-    struct entry *entries;
+    struct entries *page;
 
     if (pfn >= c->capacity)
         return NULL;
-    page = (uint32_t)pfn / ENTRIES_PER_PAGE;
-    dir = c->dirs[page / POINTERS_PER_PAGE];
-    if (!dir)
-        return NULL;
-    entries = dir[page % POINTERS_PER_PAGE];
-    return entries ? &entries[(uint32_t)pfn % ENTRIES_PER_PAGE] : NULL;
+    page = entries_get(c, (uint32_t)pfn / ENTRIES_PER_PAGE);
+    return page ? &page->entry[(uint32_t)pfn % ENTRIES_PER_PAGE] : NULL;
 }
 
 /* The entry only if it still speaks of this machine frame. */
@@ -116,8 +139,6 @@ static void flags_set(struct wcr_cache *c, struct entry *e, uint16_t flags)
         c->info.pages_mapped++;
     if (fresh & WCR_PAGE_REUSABLE)
         c->info.pages_reusable++;
-    if (fresh & F_HELD)
-        c->info.pages_retained++;
     e->flags |= flags;
 }
 
@@ -129,9 +150,22 @@ static void flags_clear(struct wcr_cache *c, struct entry *e, uint16_t flags)
         c->info.pages_mapped--;
     if (gone & WCR_PAGE_REUSABLE)
         c->info.pages_reusable--;
-    if (gone & F_HELD)
-        c->info.pages_retained--;
     e->flags &= ~flags;
+}
+
+static void held_set(struct wcr_cache *c, uint64_t pfn, struct entry *e, bool held)
+{
+    struct entries *page = entries_get(c, (uint32_t)pfn / ENTRIES_PER_PAGE);
+
+    if (held) {
+        e->flags |= F_HELD;
+        page->held++;
+        c->info.pages_retained++;
+    } else {
+        e->flags &= ~F_HELD;
+        page->held--;
+        c->info.pages_retained--;
+    }
 }
 
 /* ---- blocks to pages ------------------------------------------------ */
@@ -199,6 +233,23 @@ static void entry_doubt(struct wcr_cache *c, struct entry *e)
         flags_set(c, e, F_SPOILED);
 }
 
+/* Its bytes or its block may from now on differ from those it was reused with. */
+static void entry_unwitness(struct wcr_cache *c, struct entry *e)
+{
+    if (e->flags & WCR_PAGE_REUSED)
+        flags_set(c, e, WCR_PAGE_WRITTEN);
+}
+
+/* Its bytes are no longer those of the last life. */
+static void entry_overwritten(struct wcr_cache *c, struct entry *e)
+{
+    entry_unwitness(c, e);
+    if (!(e->flags & WCR_PAGE_REUSED) && e->flags & WCR_PAGE_RETAINED) {
+        flags_clear(c, e, WCR_PAGE_RETAINED);
+        c->info.overwritten++;
+    }
+}
+
 static void bucket_doubt(struct wcr_cache *c, uint32_t bucket, uint32_t vbd,
                          uint64_t sector, uint64_t sectors)
 {
@@ -209,8 +260,10 @@ static void bucket_doubt(struct wcr_cache *c, uint32_t bucket, uint32_t vbd,
     for (i = head ? *head : 0; i; i = e->chain) {
         e = entry_get(c, i - 1);
         if (e->vbd == vbd &&
-            ranges_overlap(e->sector, WCR_BLOCK_SECTORS, sector, sectors))
+            ranges_overlap(e->sector, WCR_BLOCK_SECTORS, sector, sectors)) {
             entry_doubt(c, e);
+            entry_unwitness(c, e);
+        }
     }
 }
 
@@ -259,7 +312,8 @@ struct wcr_cache *cache_create(const struct wcr_core_ops *ops, void *ctx,
     c->info.mode = WCR_MODE_COLD;
     c->dirs = ops->alloc_page(ctx);
     c->buckets = ops->alloc_page(ctx);
-    if (!c->dirs || !c->buckets) {
+    c->changes[0] = ops->alloc_page(ctx);
+    if (!c->dirs || !c->buckets || !c->changes[0]) {
         cache_destroy(c);
         return NULL;
     }
@@ -284,6 +338,9 @@ void cache_destroy(struct wcr_cache *c)
     for (i = 0; c->buckets && i < POINTERS_PER_PAGE; i++)
         if (c->buckets[i])
             ops->free_page(ctx, c->buckets[i]);
+    for (i = 0; i < CHANGE_PAGES; i++)
+        if (c->changes[i])
+            ops->free_page(ctx, c->changes[i]);
     if (c->dirs)
         ops->free_page(ctx, c->dirs);
     if (c->buckets)
@@ -337,26 +394,79 @@ uint64_t cache_capacity(const struct wcr_cache *c)
     return c->capacity;
 }
 
+/* I/O in flight stays counted: its end is still to come. */
 static void entry_reset(struct wcr_cache *c, uint64_t pfn, struct entry *e)
 {
     block_unlink(c, pfn, e);
-    flags_clear(c, e, 0xffff);
-    e->in_flight = 0;
+    flags_clear(c, e, e->in_flight ? ~(WCR_PAGE_IN_FLIGHT | F_WRITE) : ~0);
+    if (e->in_flight)
+        flags_set(c, e, F_SPOILED);
+}
+
+static struct change *change_get(const struct wcr_cache *c, uint32_t i)
+{
+    return &c->changes[i / CHANGES_PER_PAGE][i % CHANGES_PER_PAGE];
+}
+
+static void changes_trim(struct wcr_cache *c)
+{
+    while (c->changes_end && !change_get(c, c->changes_end - 1)->sectors)
+        c->changes_end--;
+}
+
+/* The backend may still be at the last life's changes; older ones it has lost. */
+static void changes_age(struct wcr_cache *c)
+{
+    uint32_t i;
+
+    for (i = 0; i < c->changes_end; i++) {
+        struct change *change = change_get(c, i);
+
+        if (change->sectors && !--change->lives)
+            change->sectors = 0;
+    }
+    changes_trim(c);
+    if (c->blind_lives)
+        c->blind_lives--;
+}
+
+static void entries_begin_life(struct wcr_cache *c, struct entries *page, uint64_t pfn)
+{
+    uint32_t i;
+
+    for (i = 0; i < ENTRIES_PER_PAGE; i++) {
+        struct entry *e = &page->entry[i];
+
+        if (!(e->flags & F_HELD)) {
+            memset(e, 0, sizeof(*e));
+        } else if (e->flags & F_HASHED) {
+            uint32_t *head = bucket_head(c, bucket_of(e->vbd, e->sector));
+
+            e->chain = *head;
+            *head = (uint32_t)(pfn + i) + 1;
+            c->info.pages_reusable += !!(e->flags & WCR_PAGE_REUSABLE);
+        }
+    }
 }
 
 void cache_begin_life(struct wcr_cache *c)
 {
-    uint64_t pfn;
+    uint32_t i, pages = entries_pages(c);
 
-    for (pfn = 0; pfn < c->capacity; pfn++) {
-        struct entry *e = entry_get(c, pfn);
+    /* Rather than unlink nearly every page, link the few that stay anew. */
+    for (i = 0; i < POINTERS_PER_PAGE; i++)
+        if (c->buckets[i])
+            memset(c->buckets[i], 0, PAGE_BYTES);
+    c->info.pages_mapped = 0;
+    c->info.pages_reusable = 0;
+    for (i = 0; i < pages; i++) {
+        struct entries *page = entries_get(c, i);
 
-        if (!e)     /* the whole page of entries is absent */
-            pfn += ENTRIES_PER_PAGE - 1 - pfn % ENTRIES_PER_PAGE;
-        else if (!(e->flags & F_HELD))
-            entry_reset(c, pfn, e);
+        if (page)
+            entries_begin_life(c, page, (uint64_t)i * ENTRIES_PER_PAGE);
     }
-    c->drop_cursor = 0;
+    changes_age(c);
+    c->drop_page = 0;
 }
 
 /* ---- the cache-mapping table ---------------------------------------- */
@@ -374,6 +484,9 @@ int cache_map_add(struct wcr_cache *c, uint64_t pfn, uint64_t mfn,
     if (e->flags & F_HELD)
         return -EINVAL;
     if (e->mfn != mfn) {
+        /* The other frame may be read-only behind the guest's back, or being read into. */
+        if (e->in_flight || e->flags & F_ABI)
+            return -EINVAL;
         entry_reset(c, pfn, e);
         e->mfn = mfn;
     }
@@ -402,56 +515,79 @@ static bool op_changes_block(unsigned int op)
     return op != WCR_IO_READ;
 }
 
-/* Changes in flight that touch the block. */
+/* Changes in flight that touch the block, or that may. */
 static unsigned int changes_over(const struct wcr_cache *c, uint32_t vbd, uint64_t sector)
 {
-    unsigned int i, n = c->changes_unlisted;
+    unsigned int n = 0;
+    uint32_t i;
 
-    for (i = 0; i < CHANGES_MAX; i++)
-        if (c->changes[i].sectors && c->changes[i].vbd == vbd &&
-            ranges_overlap(c->changes[i].sector, c->changes[i].sectors, sector,
-                           WCR_BLOCK_SECTORS))
+    if (c->blind_lives)
+        return CHANGES_MAX;
+    for (i = 0; i < c->changes_end; i++) {
+        const struct change *change = change_get(c, i);
+
+        if (change->sectors && change->vbd == vbd &&
+            ranges_overlap(change->sector, change->sectors, sector, WCR_BLOCK_SECTORS))
             n++;
+    }
     return n;
+}
+
+/* A free slot, or NULL. */
+static struct change *change_make(struct wcr_cache *c)
+{
+    struct change **page;
+    uint32_t i;
+
+    for (i = 0; i < c->changes_end; i++)
+        if (!change_get(c, i)->sectors)
+            return change_get(c, i);
+    if (i == CHANGES_MAX)
+        return NULL;
+    page = &c->changes[i / CHANGES_PER_PAGE];
+    if (!*page)
+        *page = c->ops->alloc_page(c->ctx);
+    if (!*page)
+        return NULL;
+    c->changes_end++;
+    return change_get(c, i);
 }
 
 void cache_io_range_begin(struct wcr_cache *c, uint32_t vbd, uint64_t sector,
                           uint64_t sectors, unsigned int op)
 {
-    unsigned int i;
+    struct change *change;
 
     if (!op_changes_block(op) || !sectors)
         return;
     range_doubt(c, vbd, sector, sectors);
-    for (i = 0; i < CHANGES_MAX; i++)
-        if (!c->changes[i].sectors)
-            break;
-    if (i == CHANGES_MAX) {
-        c->changes_unlisted++;
+    change = change_make(c);
+    if (!change) {
+        c->blind_lives = CHANGE_LIVES;
         return;
     }
-    c->changes[i].vbd = vbd;
-    c->changes[i].sector = sector;
-    c->changes[i].sectors = sectors;
+    change->vbd = vbd;
+    change->sector = sector;
+    change->sectors = sectors;
+    change->lives = CHANGE_LIVES;
 }
 
 void cache_io_range_end(struct wcr_cache *c, uint32_t vbd, uint64_t sector,
                         uint64_t sectors, unsigned int op)
 {
-    unsigned int i;
+    uint32_t i;
 
     if (!op_changes_block(op) || !sectors)
         return;
-    for (i = 0; i < CHANGES_MAX; i++) {
-        struct change *change = &c->changes[i];
+    for (i = 0; i < c->changes_end; i++) {
+        struct change *change = change_get(c, i);
 
         if (change->vbd == vbd && change->sector == sector && change->sectors == sectors) {
             change->sectors = 0;
+            changes_trim(c);
             return;
         }
     }
-    if (c->changes_unlisted)
-        c->changes_unlisted--;
 }
 
 bool cache_io_begin(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
@@ -459,6 +595,7 @@ bool cache_io_begin(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vb
 {
     struct entry *e = entry_of_frame(c, pfn, mfn);
     bool write = op == WCR_IO_WRITE;
+    bool trusted;
 
     if (op == WCR_IO_READ)
         c->info.io_reads++;
@@ -466,28 +603,26 @@ bool cache_io_begin(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vb
         c->info.io_writes++;
     if (!e || e->flags & F_HELD)
         return false;
-    if (!whole || !(e->flags & WCR_PAGE_MAPPED)) {
-        entry_doubt(c, e);
-        return false;
-    }
-    if (e->in_flight == UINT16_MAX) {
-        entry_doubt(c, e);
-        return false;
-    }
-    if (e->in_flight++) {
-        if (e->vbd != vbd || e->sector != sector || !(e->flags & F_WRITE) != !write)
-            flags_set(c, e, F_SPOILED);
-    } else {
+    trusted = whole && e->flags & WCR_PAGE_MAPPED;
+    if (!write)
+        entry_overwritten(c, e);
+    else if (e->vbd != vbd || e->sector != sector)
+        entry_unwitness(c, e);
+    if (!e->in_flight) {
         block_unlink(c, pfn, e);
         flags_clear(c, e, WCR_PAGE_REUSABLE | F_SPOILED | F_WRITE);
         e->vbd = vbd;
         e->sector = sector;
         flags_set(c, e, WCR_PAGE_IN_FLIGHT | (write ? F_WRITE : 0));
-        if (!block_link(c, pfn, e))
-            flags_set(c, e, F_SPOILED);
+        trusted = trusted && block_link(c, pfn, e);
+    } else if (e->vbd != vbd || e->sector != sector || !(e->flags & F_WRITE) != !write) {
+        trusted = false;
     }
+    /* Every one counts, trusted or not: its end counts down. */
+    if (e->in_flight < IN_FLIGHT_MAX)
+        e->in_flight++;
     /* A read wants no change of its block in flight, a write only its own. */
-    if (changes_over(c, vbd, sector) > (write ? 1U : 0U))
+    if (!trusted || changes_over(c, vbd, sector) > (write ? 1U : 0U))
         flags_set(c, e, F_SPOILED);
     return !(e->flags & F_SPOILED);
 }
@@ -502,7 +637,7 @@ bool cache_io_end(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
     if (!ok || e->vbd != vbd || e->sector != sector ||
         !(e->flags & F_WRITE) != (op != WCR_IO_WRITE))
         flags_set(c, e, F_SPOILED);
-    if (--e->in_flight)
+    if (e->in_flight == IN_FLIGHT_MAX || --e->in_flight)
         return false;
     flags_clear(c, e, WCR_PAGE_IN_FLIGHT);
     if (e->flags & F_SPOILED || !(e->flags & WCR_PAGE_MAPPED)) {
@@ -531,12 +666,7 @@ void cache_store_seen(struct wcr_cache *c, uint64_t pfn, uint64_t mfn)
     if (e->flags & WCR_PAGE_REUSABLE)
         c->info.stores_seen++;
     entry_doubt(c, e);
-    if (e->flags & WCR_PAGE_REUSED) {
-        flags_set(c, e, WCR_PAGE_WRITTEN);
-    } else if (e->flags & WCR_PAGE_RETAINED) {
-        flags_clear(c, e, WCR_PAGE_RETAINED);
-        c->info.overwritten++;
-    }
+    entry_overwritten(c, e);
 }
 
 void cache_set_downgraded(struct wcr_cache *c, uint64_t pfn, bool downgraded)
@@ -586,7 +716,10 @@ bool cache_retain(struct wcr_cache *c, uint64_t pfn, uint64_t mfn)
 {
     struct entry *e = entry_of_frame(c, pfn, mfn);
 
-    if (!e || !(e->flags & WCR_PAGE_MAPPED) || e->flags & F_HELD || e->in_flight)
+    if (!e || e->flags & F_HELD || e->in_flight)
+        return false;
+    /* What the last life left and this one did not get to claim is kept as well. */
+    if (!(e->flags & WCR_PAGE_MAPPED) && !cache_is_retained(c, pfn, mfn))
         return false;
     if (c->info.mode == WCR_MODE_COLD ||
         (c->info.mode == WCR_MODE_ENABLED && !(e->flags & WCR_PAGE_REUSABLE)))
@@ -595,7 +728,8 @@ bool cache_retain(struct wcr_cache *c, uint64_t pfn, uint64_t mfn)
         return false;
     flags_clear(c, e, WCR_PAGE_MAPPED | WCR_PAGE_DOWNGRADED | WCR_PAGE_REUSED |
                       WCR_PAGE_WRITTEN);
-    flags_set(c, e, WCR_PAGE_RETAINED | F_HELD);
+    flags_set(c, e, WCR_PAGE_RETAINED);
+    held_set(c, pfn, e, true);
     c->info.retained++;
     return true;
 }
@@ -613,7 +747,7 @@ bool cache_take(struct wcr_cache *c, uint64_t pfn, uint64_t *ret_mfn)
 
     if (!e || !(e->flags & F_HELD))
         return false;
-    flags_clear(c, e, F_HELD);
+    held_set(c, pfn, e, false);
     c->info.returned++;
     *ret_mfn = e->mfn;
     return true;
@@ -623,7 +757,7 @@ void cache_forget(struct wcr_cache *c, uint64_t pfn)
 {
     struct entry *e = entry_get(c, pfn);
 
-    if (e)
+    if (e && !(e->flags & F_HELD))
         entry_reset(c, pfn, e);
 }
 
@@ -636,20 +770,26 @@ bool cache_is_retained(const struct wcr_cache *c, uint64_t pfn, uint64_t mfn)
 
 bool cache_drop_next(struct wcr_cache *c, uint64_t *ret_mfn)
 {
-    if (!c->info.pages_retained)
-        return false;
-    for (;; c->drop_cursor++) {
-        struct entry *e;
+    uint32_t i, tried, pages = entries_pages(c);
 
-        if (c->drop_cursor >= c->capacity)
-            c->drop_cursor = 0;
-        e = entry_get(c, c->drop_cursor);
-        if (!e || !(e->flags & F_HELD))
-            continue;
-        *ret_mfn = e->mfn;
-        entry_reset(c, c->drop_cursor, e);
-        return true;
+    /* Pages may have come to be held behind the place where the last call ended. */
+    for (tried = 0; c->info.pages_retained && tried <= pages; tried++) {
+        struct entries *page = entries_get(c, c->drop_page);
+        uint64_t first = (uint64_t)c->drop_page * ENTRIES_PER_PAGE;
+
+        for (i = 0; page && page->held && i < ENTRIES_PER_PAGE; i++) {
+            struct entry *e = &page->entry[i];
+
+            if (!(e->flags & F_HELD))
+                continue;
+            *ret_mfn = e->mfn;
+            held_set(c, first + i, e, false);
+            entry_reset(c, first + i, e);
+            return true;
+        }
+        c->drop_page = (c->drop_page + 1) % pages;
     }
+    return false;
 }
 
 int cache_reuse(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
@@ -669,6 +809,8 @@ int cache_reuse(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
             flags_clear(c, e, WCR_PAGE_REUSABLE);
             e->vbd = vbd;
             e->sector = sector;
+            /* So that a change of the block is seen; a failure costs only that. */
+            block_link(c, pfn, e);
         }
         ok = true;
     } else {
