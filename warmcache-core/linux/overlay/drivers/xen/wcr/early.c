@@ -11,9 +11,12 @@
 
 #include <linux/init.h>
 #include <linux/memblock.h>
+#include <linux/page-isolation.h>
 #include <linux/pfn.h>
 #include <asm/cmdline.h>
+#include <asm/bootparam.h>
 #include <asm/e820/types.h>
+#include <asm/sections.h>
 #include <asm/setup.h>
 #include <asm/xen/page.h>
 #include <xen/xen.h>
@@ -24,6 +27,9 @@
 
 struct wcr_run wcr_runs[MAX_RUNS] __initdata;
 unsigned int wcr_nr_runs __initdata;
+
+/* The domain builder wrote from the kernel's first frame up to this one. */
+static unsigned long builder_end __initdata;
 
 unsigned int __init wcr_retained_next(u64 *pfn, struct wcr_map_entry *entries,
 				      unsigned int room)
@@ -86,6 +92,38 @@ static void __init reserve_retained(void)
 		total, reserved, wcr_nr_runs);
 }
 
+static unsigned long __init find_builder_end(void)
+{
+	const struct start_info *si = xen_start_info;
+
+	return max3(PFN_UP(__pa(si->pt_base)) + si->nr_pt_frames,
+		    si->mfn_list < __START_KERNEL_map ?
+			si->first_p2m_pfn + si->nr_p2m_frames : 0,
+		    PFN_UP((u64)boot_params.hdr.ramdisk_image +
+			   boot_params.hdr.ramdisk_size));
+}
+
+/*
+ * Where the domain builder wrote it writes at the next boot too, so what is
+ * cached there is lost. Of that memory, init sections and initrd are freed,
+ * and would be the first the page cache takes. As unmovable blocks they are
+ * the first that the kernel takes for itself, and the last for the cache.
+ */
+void __init wcr_keep_cache_off_builder(void)
+{
+	unsigned long pfn = PFN_DOWN(__pa_symbol(_text));
+
+	for (; pfn < builder_end && pfn_valid(pfn); pfn += pageblock_nr_pages) {
+		struct page *page = pfn_to_page(pfn);
+		struct zone *zone = page_zone(page);
+
+		spin_lock_irq(&zone->lock);
+		set_pageblock_migratetype(page, MIGRATE_UNMOVABLE);
+		move_freepages_block(zone, page, MIGRATE_UNMOVABLE, NULL);
+		spin_unlock_irq(&zone->lock);
+	}
+}
+
 /*
  * Called once the kernel, the initrd and the p2m are reserved and before
  * memblock knows any memory to allocate. PV guests have no KASLR (it is the
@@ -110,6 +148,7 @@ void __init wcr_memory_setup(void)
 		return;
 	}
 	wcr_frames = op.capacity;
+	builder_end = find_builder_end();
 	pr_info("mode %u, %llu frames\n", op.mode, op.capacity);
 	reserve_retained();
 }

@@ -63,6 +63,9 @@ struct wcr_run {
 extern struct wcr_run wcr_runs[];
 extern unsigned int wcr_nr_runs;
 
+/* Once the page allocator is up; __init. */
+void wcr_keep_cache_off_builder(void);
+
 /* The next page of retained_list from *pfn on; returns entries, 0 at the end. */
 unsigned int wcr_retained_next(u64 *pfn, struct wcr_map_entry *entries,
 			       unsigned int room);

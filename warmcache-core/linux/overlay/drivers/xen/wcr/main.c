@@ -98,6 +98,7 @@ static unsigned long * __init frames_bitmap(void)
 	return kvcalloc(BITS_TO_LONGS(wcr_frames), sizeof(long), GFP_KERNEL);
 }
 
+/* After the block layer (bio sets need it), before blkfront. */
 static int __init wcr_init(void)
 {
 	if (!wcr_frames)
@@ -109,6 +110,7 @@ static int __init wcr_init(void)
 		wcr_retained_give_up();
 		return -ENOMEM;
 	}
+	wcr_keep_cache_off_builder();
 	static_branch_enable(&wcr_enabled);
 	return 0;
 }
