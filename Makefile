@@ -7,6 +7,7 @@
 #   DOM0_PROGS        name: name_SRCS, name_LIBS, name_LDLIBS; further programs of domain 0
 #   GUEST_PROGS       name: name_SRCS; static programs of the guest's initrd
 #   UNIT_TESTS        path/to/foo_test: foo_test_SRCS, foo_test_CFLAGS, foo_test_LDLIBS
+#   FUZZERS           path/to/foo_fuzz: foo_fuzz_FUZZ_SRCS (LLVMFuzzerTestOneInput, no main)
 #   E2E_TESTS         path/to/bar: a program of bar_SRCS or, without it, a script; exit 77: skip
 #   BENCHES           path/to/baz: a program of baz_SRCS or, without it, a script
 # Includes are relative to this folder.
@@ -51,7 +52,7 @@ ALL_LDLIBS = $(eval ALL_LDLIBS := $(call pkg_libs,$(ALL_LIBS)) $(WCR_LDLIBS) $(A
 
 objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
 
-.PHONY: all help wcr agent guest testbed campaign check check-unit check-e2e check-source bench \
+.PHONY: all help wcr agent guest testbed campaign check check-unit check-e2e check-source bench fuzz \
 	clean packages
 
 all: wcr agent guest ## build wcr, the agent of domain 0 and the guest's programs
@@ -155,6 +156,28 @@ check-source: | packages ## licences, leftovers, the core without libc
 
 bench: all $(filter $(B)/%,$(call runnable,$(BENCHES))) testbed ## the benchmarks
 	$(if $(BENCHES),for b in $(call runnable,$(BENCHES)); do echo "== $$b"; "$$b"; done,@echo no benchmarks)
+
+# --- fuzzers ---------------------------------------------------------------------
+
+# In `make check` they run on a fixed number of inputs, with a main of their own.
+CLANG ?= clang
+FUZZ_SECONDS ?= 60
+
+define fuzzer
+$(B)/fuzz/$(1): $($(notdir $(1))_FUZZ_SRCS) $(B)/flags
+	@mkdir -p $$(@D)
+	$$(CLANG) $$(BASE_CFLAGS) -Wno-unknown-warning-option -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined $($(notdir $(1))_CFLAGS) -MF $$@.d -o $$@ \
+		$($(notdir $(1))_FUZZ_SRCS) $($(notdir $(1))_LDLIBS)
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
+
+fuzz: $(addprefix $(B)/fuzz/,$(FUZZERS)) ## run each fuzzer for FUZZ_SECONDS, with clang; corpora in build/fuzz
+	@for f in $^; do \
+		mkdir -p "$$f.corpus"; echo "== $$f"; \
+		"$$f" -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			-artifact_prefix="$$f.failed-" "$$f.corpus"; \
+	done
 
 # --- testbed ---------------------------------------------------------------------
 

@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Flags of their own: the core includes core_env.h by that name alone.
-core_test_names := core_states_test core_property_test
+core_test_names := core_states_test core_aliases_test core_life_test core_memory_test \
+	core_property_test core_fuzz
+core_test_common_SRCS := warmcache-core/tests/core_fixture.c warmcache-core/src/core.c
+
 UNIT_TESTS += $(addprefix warmcache-core/tests/,$(core_test_names))
-$(foreach t,$(core_test_names),$(eval $(t)_SRCS := warmcache-core/tests/$(t).c \
-	warmcache-core/tests/core_fixture.c warmcache-core/src/core.c))
+# Flags of their own: the core includes core_env.h by that name alone.
 $(foreach t,$(core_test_names),$(eval $(t)_CFLAGS := -Iwarmcache-core/include))
+$(foreach t,$(core_test_names),$(eval $(t)_SRCS := warmcache-core/tests/$(t).c $(core_test_common_SRCS)))
 core_property_test_SRCS += warmcache-core/tests/core_model.c
+core_fuzz_SRCS += warmcache-core/tests/core_model.c
+
+FUZZERS += warmcache-core/tests/core_fuzz
+core_fuzz_FUZZ_SRCS := $(core_fuzz_SRCS)
+core_fuzz_LDLIBS := -lcmocka
+core_fuzz_SRCS += warmcache-core/tests/core_fuzz_driver.c
