@@ -470,6 +470,7 @@ static const struct field root_fields[] = {
      0, 0, NULL, NULL},
     U32("redraws", redraws, 1, 1000),
     U32("deadline_ms", deadline_ms, 1, 3600000),
+    U32("activation_ms", activation_ms, 1, 3600000),
     U32("boot_deadline_ms", boot_deadline_ms, 100, 3600000),
     {"delay_ms", read_range_u32, offsetof(struct spec_root, spec.delay_min_ms), false, 0, 3600000,
      NULL, NULL},
@@ -486,6 +487,7 @@ static const struct spec defaults = {
     .faults_per_trial = 1,
     .redraws = 10,
     .deadline_ms = 20000,
+    .activation_ms = 2000,
     .boot_deadline_ms = 60000,
     .delay_min_ms = 100,
     .delay_max_ms = 1000,
@@ -616,12 +618,13 @@ json_t *spec_to_json(const struct spec *s)
         if (s->modes[m])
             json_array_append_new(modes, json_string(mode_names[m]));
     return json_pack(
-        "{s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:i, s:i, s:i, s:[i, i], s:{s:i, s:i}, "
+        "{s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:i, s:i, s:i, s:i, s:[i, i], s:{s:i, s:i}, "
         "s:{s:i, s:i, s:I, s:s, s:s}}",
         "name", s->name, "seed", (json_int_t)s->seed, "classes", classes, "modes", modes,
         "golden_run_ms", (int)s->golden_run_ms, "faults_per_trial", (int)s->faults_per_trial,
         "require_activation", (int)s->require_activation, "redraws", (int)s->redraws,
-        "deadline_ms", (int)s->deadline_ms, "boot_deadline_ms", (int)s->boot_deadline_ms,
+        "deadline_ms", (int)s->deadline_ms, "activation_ms", (int)s->activation_ms,
+        "boot_deadline_ms", (int)s->boot_deadline_ms,
         "delay_ms", (int)s->delay_min_ms, (int)s->delay_max_ms, "guest", "memory_mb",
         (int)s->guest.memory_mb, "vcpus", (int)s->guest.vcpus, "workload", "files",
         (int)s->workload.files, "blocks_per_file", (int)s->workload.blocks_per_file, "seed",

@@ -45,6 +45,7 @@ struct spec {
     bool require_activation;
     unsigned redraws;           /* plans tried for one trial, at most, when activation is required */
     unsigned deadline_ms;       /* virtual time from injection to "no crash" */
+    unsigned activation_ms;     /* where activation is required: not executed by then, redraw */
     unsigned boot_deadline_ms;  /* virtual time for the guest to boot and read everything */
     unsigned delay_min_ms, delay_max_ms;
     unsigned retries;           /* of experiment errors, per trial */

@@ -94,6 +94,8 @@ static json_t *inject_request(const struct state *s)
                         json_object_get(s->job, "class"), "deadline_ms", (int)spec->deadline_ms);
     if (!request)
         return NULL;
+    if (spec->require_activation)
+        json_object_set_new(request, "activation_ms", json_integer((json_int_t)spec->activation_ms));
     /* The agent takes "params" or "plan" by class, and the delay beside them. */
     if (json_object_get(plan, "delay_ms"))
         json_object_set(request, "delay_ms", json_object_get(plan, "delay_ms"));

@@ -6,3 +6,8 @@ WCR_LIBS += jansson
 UNIT_TESTS += testbed/tests/env_test testbed/tests/qmp_test
 env_test_SRCS := testbed/tests/env_test.c testbed/env.c
 qmp_test_SRCS := testbed/tests/qmp_test.c testbed/qmp.c testbed/jsonl.c
+
+E2E_TESTS += testbed/tests/testbed_e2e
+testbed_e2e_SRCS := testbed/tests/testbed_e2e.c $(addprefix testbed/,env.c jsonl.c qmp.c testbed.c \
+	testbed_config.c testbed_dir.c testbed_qemu.c) \
+	$(addprefix injector/,image.c image_dwarf.c image_patch.c)

@@ -94,7 +94,7 @@ static uint64_t disk_inflight(const char *device)
     return sysfs_sum(path, &n) == 0 ? n : 0;
 }
 
-bool guest_io_pending(struct agent *a)
+bool guest_io_pending(const struct agent *a)
 {
     return disk_inflight(a->opt.data_disk) || disk_inflight(a->opt.status_disk);
 }

@@ -16,7 +16,7 @@ int guest_wait_phase(struct agent *a, enum status_phase phase, uint64_t deadline
 int guest_freeze(struct agent *a, struct err *err);
 
 /* The backing disks work on something of the guest's. */
-bool guest_io_pending(struct agent *a);
+bool guest_io_pending(const struct agent *a);
 
 /* -ENOENT with a message when there is no domain. */
 int guest_require(struct agent *a, struct err *err);
@@ -26,6 +26,7 @@ struct activation {
     bool exact;             /* seen by the hypervisor, not told by the guest */
     bool activated;
     uint64_t activated_ns;
+    uint64_t deadline_ns;   /* not executed by then: it need not be waited for; 0: none */
 };
 
 struct observation {

@@ -21,6 +21,7 @@
 struct pulse {
     uint64_t beat;
     uint64_t changed_ns;
+    uint64_t still_ns;          /* how long it was seen to stand still while no disk worked */
 };
 
 struct watch {
@@ -30,41 +31,50 @@ struct watch {
     uint64_t first_death_ns;
 };
 
-static void pulse_take(struct pulse *p, uint64_t beat, uint64_t now)
+static void pulse_take(struct pulse *p, uint64_t beat, uint64_t now, uint64_t still_ns)
 {
-    if (beat == p->beat && p->changed_ns)
+    if (beat == p->beat && p->changed_ns) {
+        p->still_ns += still_ns;
         return;
-    p->beat = beat;
-    p->changed_ns = now;
+    }
+    *p = (struct pulse){.beat = beat, .changed_ns = now};
+}
+
+/*
+ * While a disk works, standing still is no hang. And an emulator that skips idle time lets
+ * the clock run far ahead of its disks, this process's own reads included: so an interval
+ * counts for no more than it should have been.
+ */
+static uint64_t still_since(const struct agent *a, const struct watch *w, uint64_t now)
+{
+    uint64_t ns = now - w->status_ns;
+
+    if (guest_io_pending(a))
+        return 0;
+    return ns < ms_to_ns(2 * STATUS_MS) ? ns : ms_to_ns(2 * STATUS_MS);
 }
 
 static int status_take(struct agent *a, struct watch *w, struct err *err)
 {
-    uint64_t now = clock_ns();
+    uint64_t now = clock_ns(), still;
     int r;
 
     if (now - w->status_ns < ms_to_ns(STATUS_MS))
         return 0;
+    still = still_since(a, w, now);
     r = status_reader_poll(&a->status, a->run_id, err);
     if (r)
         return r;
-    /*
-     * While a disk works, standing still is no hang; and under an emulator that skips idle
-     * time the clock then runs far ahead of the disk.
-     */
-    if (guest_io_pending(a))
-        for (unsigned i = 0; i < 1 + STATUS_WORKERS; i++)
-            w->pulse[i].changed_ns += now - w->status_ns;
-    w->status_ns = now;
-    pulse_take(&w->pulse[0], a->status.head.heartbeat, now);
+    w->status_ns = clock_ns();
+    pulse_take(&w->pulse[0], a->status.head.heartbeat, now, still);
     for (unsigned i = 0; i < a->status.head.workers; i++) {
         const struct status_worker *s = &a->status.workers[i];
 
         if (s->state == WORKER_RUNS) {
-            pulse_take(&w->pulse[1 + i], s->heartbeat, now);
+            pulse_take(&w->pulse[1 + i], s->heartbeat, now, still);
         } else {
             /* A worker that was asked to stand still, or is dead, hangs nowhere. */
-            w->pulse[1 + i].changed_ns = now;
+            w->pulse[1 + i] = (struct pulse){.changed_ns = now};
             if (s->state == WORKER_DEAD && !w->first_death_ns)
                 w->first_death_ns = now;
         }
@@ -72,14 +82,14 @@ static int status_take(struct agent *a, struct watch *w, struct err *err)
     return 0;
 }
 
-/* The oldest last sign of life. */
-static uint64_t last_pulse(const struct agent *a, const struct watch *w)
+/* Of all signs of life the one that has been missing longest. */
+static const struct pulse *last_pulse(const struct agent *a, const struct watch *w)
 {
-    uint64_t ret = w->pulse[0].changed_ns;
+    const struct pulse *ret = &w->pulse[0];
 
     for (unsigned i = 0; i < a->status.head.workers; i++)
-        if (w->pulse[1 + i].changed_ns < ret)
-            ret = w->pulse[1 + i].changed_ns;
+        if (w->pulse[1 + i].still_ns > ret->still_ns)
+            ret = &w->pulse[1 + i];
     return ret;
 }
 
@@ -92,29 +102,31 @@ static uint64_t first_trouble(const struct watch *w)
 
 /* true: *ret is complete but for what comes with the freeze. */
 static bool decide(struct agent *a, const struct watch *w, uint64_t deadline_ns,
-                   struct observation *ret)
+                   const struct activation *act, struct observation *ret)
 {
-    uint64_t now = clock_ns(), pulse = last_pulse(a, w), trouble = first_trouble(w);
-    uint64_t still = now > pulse ? now - pulse : 0;
+    uint64_t now = clock_ns(), trouble = first_trouble(w);
+    const struct pulse *pulse = last_pulse(a, w);
 
     if (ret->domain.state != DOMAIN_RUNNING && ret->domain.state != DOMAIN_PAUSED) {
         ret->outcome = "kernel_crash";
         ret->event_ns = now;
         return true;
     }
-    if (still >= ms_to_ns(a->opt.hang_ms)) {
+    if (pulse->still_ns >= ms_to_ns(a->opt.hang_ms)) {
         ret->outcome = "hang";
-        ret->event_ns = pulse;
+        ret->event_ns = pulse->changed_ns;
         return true;
     }
     /* Heartbeats that stopped just now decide later. */
-    if (still >= ms_to_ns(SUSPECT_MS))
+    if (pulse->still_ns >= ms_to_ns(SUSPECT_MS))
         return false;
     if (trouble && (now - trouble >= ms_to_ns(a->opt.settle_ms) || now >= deadline_ns)) {
         ret->outcome = "process_crash";
         ret->event_ns = trouble;
         return true;
     }
+    if (act && act->known && !act->activated && act->deadline_ns && act->deadline_ns < deadline_ns)
+        deadline_ns = act->deadline_ns;
     if (!trouble && now >= deadline_ns) {
         ret->outcome = "no_crash";
         ret->event_ns = now;
@@ -157,7 +169,7 @@ int observe(struct agent *a, uint64_t deadline_ns, struct activation *act,
             r = xen_domain_info(a->xen, a->domid, &ret->domain, err);
         if (r)
             return r;
-        if (decide(a, &w, deadline_ns, ret))
+        if (decide(a, &w, deadline_ns, act, ret))
             break;
         fd = act ? fault_fd(a, &impatient) : -1;
         nap(impatient ? IMPATIENT_MS : POLL_MS, fd >= 0 ? fd : xen_watch_fd(a->xen));
@@ -280,12 +292,14 @@ int guest_inject(struct agent *a, const json_t *q, json_t **ret, struct err *err
 {
     struct activation act = {0};
     struct observation o;
-    uint64_t delay_ms, deadline_ms, inject_ns;
+    uint64_t delay_ms, deadline_ms, activation_ms, inject_ns;
     int r;
 
     r = request_uint(q, "delay_ms", 0, 0, DEADLINE_MAX_MS, &delay_ms, err);
     if (!r)
         r = request_uint(q, "deadline_ms", 10000, 1, DEADLINE_MAX_MS, &deadline_ms, err);
+    if (!r)
+        r = request_uint(q, "activation_ms", 0, 0, DEADLINE_MAX_MS, &activation_ms, err);
     if (!r)
         r = ready_for_trial(a, err);
     if (r)
@@ -299,6 +313,8 @@ int guest_inject(struct agent *a, const json_t *q, json_t **ret, struct err *err
     inject_ns = clock_ns();
     if (a->console.activated_ns)
         inject_ns = a->console.activated_ns;    /* it struck while it was loaded */
+    if (activation_ms)
+        act.deadline_ns = inject_ns + ms_to_ns(activation_ms);
     r = observe(a, inject_ns + ms_to_ns(deadline_ms), &act, &o, err);
     if (!r)
         *ret = outcome_reply(a, &o, inject_ns, &act);

@@ -43,7 +43,7 @@ static void everything_is_read(void **state)
         "- {class: ALLOC, trials: 3, rate: [10, 20]}\n"
         "- {class: LEAK, trials: 1, rate: 5}\n"
         "modes: [cold, enabled]\ngolden: 0\ngolden_run_ms: 10\nfaults_per_trial: 1\n"
-        "require_activation: true\nredraws: 4\ndeadline_ms: 100\nboot_deadline_ms: 200\n"
+        "require_activation: true\nactivation_ms: 70\nredraws: 4\ndeadline_ms: 100\nboot_deadline_ms: 200\n"
         "delay_ms: 30\nretries: 0\n"
         "guest: {memory_mb: 128, vcpus: 2}\n"
         "workload: {files: 3, blocks_per_file: 4, seed: 5, filesystem: ext4, "
@@ -62,6 +62,7 @@ static void everything_is_read(void **state)
     assert_int_equal(s.classes[2].rate_hi, 5);
     assert_true(s.modes[MODE_COLD] && s.modes[MODE_ENABLED] && !s.modes[MODE_DISABLED]);
     assert_true(s.require_activation);
+    assert_int_equal(s.activation_ms, 70);
     assert_int_equal(s.delay_min_ms, 30);
     assert_int_equal(s.delay_max_ms, 30);
     assert_int_equal(s.guest.vcpus, 2);
