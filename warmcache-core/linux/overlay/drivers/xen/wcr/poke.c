@@ -9,11 +9,14 @@
  *   store_inflight_read INODE INDEX OFFSET BYTE
  *   store_inflight_write INODE INDEX OFFSET BYTE
  *	Arm: from the moment the page's next read (write) is handed to the
- *	backend until it has completed, store every 100 us. What a read leaves in
- *	the byte, and whether a write takes it along, is a matter of timing. One
- *	such command is armed at a time; a new one replaces it.
+ *	backend until it has completed, store every 100 us, each time putting the
+ *	old byte back at once; then store for good. So the disk keeps what was
+ *	right, memory is wrong, and only a store in flight could have told: the
+ *	last one meets a page that is writable again. One such command is armed
+ *	at a time; a new one replaces it.
  *   badmap INODE_A INDEX_A INODE_B INDEX_B
- *	Register the page that caches A as a cache of B, of A's file system.
+ *	Register the page that caches A as the cache of B, instead of the page
+ *	that is.
  *
  * INODE is looked up on every mounted file system on a Xen disk. -ENOENT: the
  * page is not cached. The stores made are counted as "pokes" in stats.
@@ -95,10 +98,15 @@ static enum hrtimer_restart inflight_tick(struct hrtimer *timer)
 	struct page *page = inflight.page;
 
 	if (is_in_flight(page)) {
+		u8 *byte = page_address(page) + inflight.target.offset;
+		u8 was = READ_ONCE(*byte);
+
 		store(page, &inflight.target);
+		WRITE_ONCE(*byte, was);
 		hrtimer_forward_now(timer, PERIOD);
 		return HRTIMER_RESTART;
 	}
+	store(page, &inflight.target);
 	inflight.page = NULL;
 	put_page(page);
 	return HRTIMER_NORESTART;
@@ -179,14 +187,22 @@ static int poke_page(const char *verb, const struct target *target)
 
 static int poke_map(u64 inode_a, u64 index_a, u64 inode_b, u64 index_b)
 {
-	struct search search = { .inode = inode_a, .index = index_a };
+	struct search a = { .inode = inode_a, .index = index_a };
+	struct search b = { .inode = inode_b, .index = index_b };
+	int rc = -ENOENT;
 
-	iterate_supers(search_super, &search);
-	if (!search.page)
-		return -ENOENT;
-	wcr_map_force(page_to_pfn(search.page), search.fs_id, inode_b, index_b);
-	put_page(search.page);
-	return 0;
+	iterate_supers(search_super, &a);
+	iterate_supers(search_super, &b);
+	if (a.page && b.page) {
+		__wcr_folio_removed(page_folio(b.page));
+		wcr_map_force(page_to_pfn(a.page), b.fs_id, inode_b, index_b);
+		rc = 0;
+	}
+	if (a.page)
+		put_page(a.page);
+	if (b.page)
+		put_page(b.page);
+	return rc;
 }
 
 static ssize_t poke_write(struct file *file, const char __user *buf, size_t len,
