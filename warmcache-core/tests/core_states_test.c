@@ -162,6 +162,18 @@ static void test_part_of_a_page_counts(void **state)
     assert_int_equal(page_flags(c, 3), WCR_PAGE_MAPPED);
 }
 
+static void test_part_of_a_page(void **state)
+{
+    struct wcr_cache *c = cache_of(state);
+
+    map_page(c, 3);
+    read_page(c, 3, 80);
+    assert_false(cache_io_begin(c, 3, fixture_mfn(3), FIXTURE_VBD, 80, READ, false));
+    assert_false(is_reusable(c, 3));
+    assert_false(end_page(c, 3, 80, READ));
+    assert_false(is_reusable(c, 3));
+}
+
 static void test_unmapped_page_counts(void **state)
 {
     struct wcr_cache *c = cache_of(state);
@@ -365,7 +377,7 @@ int main(void)
         T(test_read_makes_reusable), T(test_write_makes_reusable), T(test_failed_io),
         T(test_store), T(test_store_in_flight), T(test_spoil),
         T(test_two_reads_of_one_block), T(test_mixed_io), T(test_part_of_a_page_counts),
-        T(test_unmapped_page_counts), T(test_removed_in_flight),
+        T(test_part_of_a_page), T(test_unmapped_page_counts), T(test_removed_in_flight),
         T(test_added_again_in_flight), T(test_forgotten_in_flight),
         T(test_end_without_begin), T(test_other_frame_at_the_pfn),
         T(test_io_beyond_counting), T(test_wild_numbers), T(test_every_frame),
