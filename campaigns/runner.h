@@ -35,7 +35,7 @@ struct runner_result {
     unsigned done, errors;
     unsigned retried;       /* experiment errors that led to another attempt */
     unsigned redrawn;       /* plans that were not activated and drawn again */
-    unsigned golden_bad;    /* fault-free trials that crashed or reused a wrong page */
+    unsigned golden_bad;    /* fault-free trials that crashed or, with consistency, reused a wrong page */
     double wall_s;          /* since the first worker was ready */
 };
 

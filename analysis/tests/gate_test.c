@@ -133,6 +133,10 @@ static void golden_runs(void **state)
         {"GOLDEN", 1, "disabled", "hang", -1, 98, 0, 0}};
     static const struct fixture_trial cold[] = {{"GOLDEN", 1, "enabled", "no_crash", -1, 0, 0, 0}};
     static const struct fixture_trial wrong[] = {{"GOLDEN", 1, "enabled", "no_crash", -1, 9, 1, 0}};
+    /* With consistency off a sound guest's dirty pages are reused, too. */
+    static const struct fixture_trial dirty[] = {
+        {"GOLDEN", 1, "enabled", "no_crash", -1, 98, 0, 0},
+        {"GOLDEN", 1, "disabled", "no_crash", -1, 98, 1, 0}};
 
     (void)state;
     fixture_write("g", crashed, 2);
@@ -143,6 +147,9 @@ static void golden_runs(void **state)
     remove(fixture_path);
     fixture_write("g", wrong, 1);
     judged("golden: required\n", WCR_EXIT_FAIL, "1 reused inconsistent pages");
+    remove(fixture_path);
+    fixture_write("g", dirty, 2);
+    judged("golden: required\n", WCR_EXIT_OK, "98 pages reused, all consistent");
 }
 
 /* A mechanism that keeps nothing is safe, and worth nothing. */

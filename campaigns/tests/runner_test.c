@@ -28,7 +28,7 @@
 struct fault {
     const char *cmd;        /* "warm", "save", "crash", or a command of the protocol */
     unsigned at;            /* the n-th time, from 1 */
-    enum { FAIL, DIE, NOT_ACTIVATED, REFUSED, NO_BOOT } what;
+    enum { FAIL, DIE, NOT_ACTIVATED, REFUSED, NO_BOOT, WRONG_PAGE } what;
 };
 
 struct script {
@@ -108,7 +108,8 @@ static int fake_call(void *ctx, json_t *request, int64_t timeout_ms, json_t **re
     else if (!strcmp(cmd, "reboot"))
         *ret = json_pack("{s:b, s:b}", "ok", 1, "booted", !f || f->what != NO_BOOT);
     else
-        *ret = json_pack("{s:b, s:i, s:i}", "ok", 1, "pages_reusable", 10, "pages_reused", 9);
+        *ret = json_pack("{s:b, s:i, s:i, s:i}", "ok", 1, "pages_reusable", 10, "pages_reused", 9,
+                         "pages_inconsistent", f && f->what == WRONG_PAGE);
     return 0;
 }
 
@@ -549,6 +550,25 @@ static void a_bad_golden_run_is_counted(void **state)
     assert_int_equal(f->result.golden_bad, 1);
 }
 
+/* The golden run is verified at its end, after the reboot enabled, and after that disabled. */
+static void a_golden_run_that_reuses_a_wrong_page_is_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    script->faults[0] = (struct fault){"verify", 2, WRONG_PAGE};
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.golden_bad, 1);
+}
+
+static void one_without_consistency_proves_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    script->faults[0] = (struct fault){"verify", 3, WRONG_PAGE};
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.golden_bad, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -570,6 +590,8 @@ int main(void)
         TEST(a_class_without_candidates_is_an_error_at_once),
         TEST(without_snapshots_a_pair_is_two_runs),
         TEST(a_bad_golden_run_is_counted),
+        TEST(a_golden_run_that_reuses_a_wrong_page_is_counted),
+        TEST(one_without_consistency_proves_nothing),
     };
 
     signal(SIGPIPE, SIG_IGN);
