@@ -25,7 +25,7 @@ enum item_state { ITEM_PENDING, ITEM_RUNNING, ITEM_OVER };
 struct item {
     const struct spec_class *c;     /* NULL: a golden run */
     uint64_t seed;
-    unsigned index, first_index, failures;
+    unsigned index, failures;
     bool done[MODES];
     bool again;                     /* to be run with its next plan when the job is over */
     enum item_state state;
@@ -86,7 +86,6 @@ static int add_item(struct runner *rn, const struct spec_class *c, uint64_t seed
                                  &item->index, err);
     if (r)
         return r;
-    item->first_index = item->index;
     for (int m = 0; m < MODES; m++) {
         rn->result->planned += rn->spec->modes[m];
         rn->result->skipped += rn->spec->modes[m] && item->done[m];
@@ -155,10 +154,18 @@ static int record_event(struct runner *rn, const char *kind, json_t *data, struc
     return r;
 }
 
+/* Not when a mode is done with this plan: the modes of a trial are compared by one plan. */
+static bool redraw_allowed(const struct runner *rn, const struct item *item)
+{
+    for (int m = 0; m < MODES; m++)
+        if (item->done[m])
+            return false;
+    return item->c && item->index + 1 < rn->spec->redraws;
+}
+
 static bool activation_wanted(const struct runner *rn, const struct item *item)
 {
-    return item->c && rn->spec->require_activation &&
-           item->index + 1 < rn->spec->redraws;
+    return rn->spec->require_activation && redraw_allowed(rn, item);
 }
 
 static json_t *job_message(const struct runner *rn, const struct item *item)
@@ -337,6 +344,8 @@ static int trial_told(struct runner *rn, struct item *item, const json_t *m, str
 /* The next plan of the same trial. */
 static int redraw(struct runner *rn, struct item *item, const json_t *m, struct err *err)
 {
+    const char *type = json_string_value(json_object_get(m, "type"));
+    bool refused = strcmp(type, "not_activated");
     struct trial_key key = item_key(item);
     int r = rn->o->store.ops->redraw(rn->o->store.ctx, &key, item->plan, m, err);
 
@@ -345,10 +354,11 @@ static int redraw(struct runner *rn, struct item *item, const json_t *m, struct 
     rn->result->redrawn++;
     rn->progress.redrawn++;
     progress_line(&rn->progress,
-                  json_pack("{s:s, s:s, s:I, s:i}", "event", "redraw", "class", key.class_name,
-                            "seed", (json_int_t)key.seed, "index", (int)key.index),
-                  "%-7s %" PRIu64 " plan %u was not activated", key.class_name, key.seed,
-                  key.index);
+                  json_pack("{s:s, s:s, s:I, s:i, s:s}", "event", "redraw", "class", key.class_name,
+                            "seed", (json_int_t)key.seed, "index", (int)key.index, "why",
+                            refused ? "refused" : "not_activated"),
+                  "%-7s %" PRIu64 " plan %u %s: drawn again", key.class_name, key.seed, key.index,
+                  refused ? "does not fit the guest's memory" : "was not activated");
     item->index++;
     item->again = true;
     return 0;
@@ -369,7 +379,7 @@ static int job_error(struct runner *rn, struct item *item, const json_t *m, stru
 {
     const char *text = json_string_value(json_object_get(m, "error"));
 
-    if (number(m, "code") == ESTALE && item->c && item->index + 1 < rn->spec->redraws) {
+    if (number(m, "code") == ESTALE && redraw_allowed(rn, item)) {
         int r = redraw(rn, item, m, err);
 
         put_back(item);

@@ -34,7 +34,7 @@ struct runner_result {
     unsigned skipped;       /* that were done before */
     unsigned done, errors;
     unsigned retried;       /* experiment errors that led to another attempt */
-    unsigned redrawn;       /* plans that were not activated and drawn again */
+    unsigned redrawn;       /* plans drawn again: not activated, or refused by the guest's memory */
     unsigned golden_bad;    /* fault-free trials that crashed or, with consistency, reused a wrong page */
     double wall_s;          /* since the first worker was ready */
 };

@@ -422,6 +422,28 @@ static void half_a_pair_is_kept(void **state)
     assert_int_equal(f->result.retried, 1);
 }
 
+/* PANIC 5 fails between its modes; what is left must not go on with another plan. */
+static void half_a_pair_keeps_its_plan(void **state)
+{
+    static const int again[] = {NOT_ACTIVATED, REFUSED};
+    struct fixture *f = *state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        memset(&f->memory.rows, 0, sizeof(f->memory.rows));
+        f->memory.rows_len = 0;
+        memset(script, 0, sizeof(*script));
+        script->faults[0] = (struct fault){"crash", 2, FAIL};
+        script->faults[1] = (struct fault){"inject", 2, again[i]};
+        f->spec.retries = 2;
+        assert_int_equal(run(f), 0);
+        assert_int_equal(rows(f, false), SPEC_TRIALS);
+        assert_int_equal(f->result.redrawn, 0);
+        assert_int_equal(f->result.retried, 1 + i);
+        for (unsigned n = 0; n < f->memory.rows_len; n++)
+            assert_int_equal(f->memory.rows[n].index, 0);
+    }
+}
+
 static void a_dead_worker_is_replaced(void **state)
 {
     static const char *const where[] = {"inject", "verify", "reboot", "crash", "save", "golden"};
@@ -580,6 +602,7 @@ int main(void)
         TEST(an_error_is_retried),
         TEST(errors_end_as_errors_and_are_tried_by_the_next_run),
         TEST(half_a_pair_is_kept),
+        TEST(half_a_pair_keeps_its_plan),
         TEST(a_dead_worker_is_replaced),
         TEST(plans_are_drawn_again),
         TEST(redraws_end),
