@@ -15,6 +15,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "campaigns/workload/status_layout.h"
 #include "injector/plan.h"
 
 #define SPEC_FILE_MAX (1u << 20)
@@ -429,21 +430,32 @@ static int read_classes(struct reader *rd, const yaml_node_t *node, const struct
     return 0;
 }
 
+/* They become a word of the guest's kernel command line. */
+static int check_options(struct reader *rd, const yaml_node_t *node, const struct place *at,
+                         const char *value)
+{
+    if (!strpbrk(value, " \t\r\n\""))
+        return 0;
+    return fail(rd, node, at, "'%.80s' holds a space or a quote", value);
+}
+
+/* The ranges of both are the agent's, so that none is found out by a booted machine. */
 static const struct field guest_fields[] = {
-    {"memory_mb", read_u32, offsetof(struct spec, guest.memory_mb), false, 64, 65536, NULL, NULL},
-    {"vcpus", read_u32, offsetof(struct spec, guest.vcpus), false, 1, 64, NULL, NULL},
+    {"memory_mb", read_u32, offsetof(struct spec, guest.memory_mb), false, 64, 16384, NULL, NULL},
+    {"vcpus", read_u32, offsetof(struct spec, guest.vcpus), false, 1, 32, NULL, NULL},
     {0},
 };
 
 static const struct field workload_fields[] = {
-    {"files", read_u32, offsetof(struct spec, workload.files), false, 1, 100000, NULL, NULL},
+    {"files", read_u32, offsetof(struct spec, workload.files), false, 1, STATUS_FILES_MAX, NULL,
+     NULL},
     {"blocks_per_file", read_u32, offsetof(struct spec, workload.blocks_per_file), false, 1,
-     1000000, NULL, NULL},
+     STATUS_BLOCKS_MAX, NULL, NULL},
     {"seed", read_u64, offsetof(struct spec, workload.seed), false, 0, INT64_MAX, NULL, NULL},
     {"filesystem", read_string, offsetof(struct spec, workload.filesystem), false, 0, 16,
      check_filesystem, NULL},
     {"mount_options", read_string, offsetof(struct spec, workload.mount_options), false, 0, 128,
-     NULL, NULL},
+     check_options, NULL},
     {0},
 };
 
