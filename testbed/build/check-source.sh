@@ -1,23 +1,46 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # usage: check-source.sh CC
-# What can be told from the sources alone: a licence in each, no leftovers, and a core
-# that compiles without libc.
+# What can be told from the sources alone: a licence in each, no leftovers, no page
+# mentioned that is not there, and a core that compiles without libc.
 set -u
 
 cc=${1:-gcc}
 bad=0
 complain() { echo "check-source: $*" >&2; bad=1; }
 
-mapfile -t files < <(git ls-files -- '*.c' '*.h' '*.sh' '*.mk' '*.sql' '*.stp' Makefile 2>/dev/null)
+# The checkout may be another user's, as in a container: git would not look into it.
+git() { command git -c safe.directory="$(pwd -P)" "$@"; }
+
+sources=('*.c' '*.h' '*.sh' '*.mk' '*.sql' '*.stp' Makefile)
+if ! list=$(git ls-files -- "${sources[@]}") || [ -z "$list" ]; then
+    echo "check-source: git does not list the sources of $PWD: nothing can be checked" >&2
+    exit 2
+fi
+mapfile -t files <<<"$list"
 for f in "${files[@]}"; do
     [ -e "$f" ] || continue
     head -n 3 "$f" | grep -q 'SPDX-License-Identifier:' || complain "$f: no SPDX-License-Identifier in its first lines"
 done
-marks=$(git grep -nwE 'TODO|FIX''ME|XXX|HACK' -- '*.c' '*.h' '*.sh' '*.mk' '*.sql' '*.stp' Makefile 2>/dev/null |
+marks=$(git grep -nwE 'TODO|FIX''ME|XXX|HACK' -- "${sources[@]}" |
     grep -v '^testbed/build/check-source.sh:')
 [ -z "$marks" ] || complain "left over:
 $marks"
+
+# "FILE:LINE:docs/PAGE", but not of paths that only end so, as in URLs.
+pages=$(git grep -nIE '(^|[^[:alnum:]_./-])docs/[[:alnum:]_./-]*\.(md|[1-8])\b' -- . |
+    awk -F: '{
+        rest = substr($0, length($1) + length($2) + 3)
+        while (match(rest, /(^|[^[:alnum:]_.\/-])docs\/[[:alnum:]_.\/-]*\.(md|[1-8])/)) {
+            page = substr(rest, RSTART, RLENGTH)
+            sub(/^[^d]/, "", page)
+            print $1 ":" $2 ":" page
+            rest = substr(rest, RSTART + RLENGTH)
+        }
+    }')
+while IFS=: read -r file line page; do
+    [ -z "$page" ] || [ -e "$page" ] || complain "$file:$line: $page is not there"
+done <<<"$pages"
 
 # The compiler's own headers are what a hypervisor has, too.
 inc=$("$cc" -print-file-name=include)
