@@ -83,7 +83,8 @@ static int json_print(struct plan_source *source, const struct options *o, struc
 
         if (r)
             return r;
-        json = json_pack("{s:s, s:s, s:s, s:s, s:b}", "class", c->name, "kind", kind_name(c),
+        json = json_pack("{s:s, s:s, s:s, s:s, s:b}", "class", c->name, "kind",
+                         c->kind == FAULT_TEXT ? "text" : "runtime", /* as in plans */
                          "emulates", c->emulates, "does", c->does, "rated", c->rated);
         if (!json)
             return err_set(err, ENOMEM, "out of memory");

@@ -11,6 +11,7 @@ mkdir "$work/tmp"
 export TMPDIR=$work/tmp
 cat >"$work/spec.yaml" <<'SPEC'
 name: killed
+seed: 1
 modes: [enabled, disabled]
 golden: 1
 golden_run_ms: 200
