@@ -142,7 +142,8 @@ static int workers_start(struct guest *g)
         pid_t pid;
 
         s->run_id = g->opt.run_id;
-        s->state = WORKER_RUNS;
+        /* A program of somebody else's has no heartbeat that could stand still. */
+        s->state = g->opt.program[0] ? WORKER_QUIET : WORKER_RUNS;
         status_worker_write(g, i);
         pid = fork();
         if (pid < 0)
