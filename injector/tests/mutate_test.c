@@ -187,6 +187,84 @@ static void branches(void **state)
     assert_false(mutate_obo(&code, 2, &n, bytes));
 }
 
+/* One way, which makes @new of instruction @i; NULL: none. */
+static void only_way(const char *class, unsigned i, const char *new)
+{
+    mutate_variant_fn *variant = mutate_class_find(class)->variant;
+    uint8_t bytes[PLAN_BYTES];
+    unsigned n = 0;
+
+    if (variant(&code, i, &n, bytes) != !!new)
+        fail_msg("%s, instruction %u: %s", class, i, new ? "left out" : "a candidate");
+    if (!new)
+        return;
+    assert_memory_equal(bytes, new, code.insns[i].d.length);
+    assert_false(variant(&code, i, &n, bytes));
+}
+
+#define NOP_3 "\x0f\x1f\x00"
+#define NOP_5 "\x0f\x1f\x44\x00\x00"
+#define NOP_7 "\x0f\x1f\x80\x00\x00\x00\x00"
+
+/* Stores to the stack before the first branch: not that of rbx, not that behind je. */
+static void stores_at_the_entry(void **state)
+{
+    (void)state;
+    decode("sample_entry");
+    assert_int_equal(code.len, 6);
+    only_way("INIT", 0, NOP_5);
+    only_way("INIT", 1, NOP_7);
+    for (unsigned i = 2; i < 6; i++)
+        only_way("INIT", i, NULL);
+    only_way("NOP", 1, NOP_7);
+    decode("sample_nops");
+    only_way("NOP", 0, NULL);
+}
+
+/* jl and ja behind a compare, with a mov between that leaves the flags; jne orders nothing. */
+static void orderings(void **state)
+{
+    (void)state;
+    decode("sample_order");
+    assert_int_equal(code.len, 8);
+    only_way("OBO", 1, "\x7e\x00");
+    only_way("OBO", 4, "\x73\x00");
+    only_way("OBO", 6, NULL);
+}
+
+/* The last to set rdi, and what sets esi; not the first, and not rbx. */
+static void arguments(void **state)
+{
+    (void)state;
+    decode("sample_call");
+    assert_int_equal(code.len, 6);
+    only_way("I/F", 0, NULL);
+    only_way("I/F", 1, NOP_3);
+    only_way("I/F", 2, NOP_5);
+    only_way("I/F", 3, NULL);
+    only_way("I/F", 4, NULL);
+}
+
+/* What is read, in words; a zero is no source. */
+static void sources(void **state)
+{
+    const struct mutate_class *c = mutate_class_find("SRC");
+    uint8_t bytes[PLAN_BYTES];
+    unsigned n = 0, ways = 0;
+    char text[96];
+
+    (void)state;
+    decode("sample_mov_registers");
+    while (c->variant(&code, 0, &n, bytes)) {
+        code_format(&code.decoder, bytes, 3, code.insns[0].va, text, sizeof(text));
+        assert_string_equal(strchr(text, ','), ", %rbx");
+        ways++;
+    }
+    assert_int_equal(ways, 14);
+    decode("sample_zero");
+    only_way("SRC", 0, NULL);
+}
+
 static void compiled_code(void **state)
 {
     static const char *const names[] = {"sample_find", "sample_sort"};
@@ -248,6 +326,10 @@ int main(void)
         cmocka_unit_test(ways_in_words),
         cmocka_unit_test(nops_and_returns_are_left_alone),
         cmocka_unit_test(branches),
+        cmocka_unit_test(stores_at_the_entry),
+        cmocka_unit_test(orderings),
+        cmocka_unit_test(arguments),
+        cmocka_unit_test(sources),
         cmocka_unit_test(compiled_code),
         cmocka_unit_test(sample_of_a_kernel),
     };

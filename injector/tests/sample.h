@@ -19,6 +19,11 @@ void sample_indexed(void);              /* 8b 44 8b 10        mov 0x10(%rbx,%rcx
 void sample_compare(void);              /* 48 39 d8           cmp %rbx, %rax */
 void sample_nops(void);                 /* nop, nopw: nothing but TEXT */
 void sample_loop(void);                 /* 0: sub $1, %eax; jne 0b; jl 1f; 1: */
+void sample_entry(void);                /* mov %rdi, 8(%rsp); movl $0, (%rsp); mov %rdi, 8(%rbx); je 1f;
+                                           1: mov %rsi, (%rsp) */
+void sample_order(void);                /* cmp; jl; cmp; mov %eax, %ebx; ja; cmp; jne */
+void sample_call(void);                 /* mov %rcx, %rdi; mov %rax, %rdi; mov $1, %esi;
+                                           mov %rax, %rbx; call */
 
 /* Compiled C. */
 struct sample_list {
