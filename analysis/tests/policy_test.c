@@ -134,16 +134,15 @@ static void default_policy_loads(void **state)
 }
 
 /* Every rule that an error message offers is described. */
-static void man_page_has_the_rules(void **state)
+static void page_has_the_rules(const char *path)
 {
     struct err err = {0};
     struct policy p;
     char *page = NULL, *rules, *save = NULL;
     size_t size = 0;
-    FILE *f = fopen("docs/man/wcr.1", "r");
+    FILE *f = fopen(path, "r");
     unsigned n = 0;
 
-    (void)state;
     assert_non_null(f);
     assert_true(getdelim(&page, &size, '\0', f) > 0);
     fclose(f);
@@ -152,9 +151,16 @@ static void man_page_has_the_rules(void **state)
     assert_non_null(rules);
     for (char *r = strtok_r(rules + 8, ", )", &save); r; r = strtok_r(NULL, ", )", &save), n++)
         if (!strstr(page, r))
-            fail_msg("the man page does not describe '%s'", r);
+            fail_msg("%s does not describe '%s'", path, r);
     assert_int_equal(n, 12);
     free(page);
+}
+
+static void pages_have_the_rules(void **state)
+{
+    (void)state;
+    page_has_the_rules("docs/man/wcr.1");
+    page_has_the_rules("docs/gate.md");
 }
 
 int main(void)
@@ -164,7 +170,7 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(mistakes_are_located),
         cmocka_unit_test(default_policy_loads),
-        cmocka_unit_test(man_page_has_the_rules),
+        cmocka_unit_test(pages_have_the_rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

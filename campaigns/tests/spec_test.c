@@ -170,12 +170,45 @@ static void shipped_specs_load(void **state)
     spec_done(&s);
 }
 
+/* Every key that an error message offers has a row in the page. */
+static void page_has_the_fields(void **state)
+{
+    static const char *const unknown[] = {
+        HEAD CLASSES "x: 1\n", HEAD "classes:\n- x: 1\n", HEAD CLASSES "guest: {x: 1}\n",
+        HEAD CLASSES "workload: {x: 1}\n",
+    };
+    static const char *const inside[] = {"", "classes[].", "guest.", "workload."};
+    FILE *f = fopen("docs/campaigns.md", "r");
+    char *page = NULL, row[64], *save = NULL;
+    size_t size = 0;
+
+    (void)state;
+    assert_non_null(f);
+    assert_true(getdelim(&page, &size, '\0', f) > 0);
+    fclose(f);
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        struct err err = {0};
+        struct spec s;
+        char *keys;
+
+        assert_int_equal(spec_parse("a.yaml", unknown[i], &s, &err), -EINVAL);
+        keys = strstr(err.msg, "(known: ");
+        assert_non_null(keys);
+        for (char *k = strtok_r(keys + 8, ", )", &save); k; k = strtok_r(NULL, ", )", &save)) {
+            snprintf(row, sizeof(row), "\n| `%s%s` |", inside[i], k);
+            if (!strstr(page, row))
+                fail_msg("no row of '%s%s'", inside[i], k);
+        }
+    }
+    free(page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(minimal_gets_defaults),      cmocka_unit_test(everything_is_read),
         cmocka_unit_test(errors_name_line_and_place), cmocka_unit_test(missing_file_is_named),
-        cmocka_unit_test(shipped_specs_load),
+        cmocka_unit_test(shipped_specs_load),         cmocka_unit_test(page_has_the_fields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include <ctype.h>
 
 #include "analysis/tests/fixture.h"
+#include "injector/plan.h"
 
 #define MAN_PAGE "docs/man/wcr.1"
 
@@ -277,6 +278,40 @@ static void every_command_refuses_unknown_options(void **state)
     }
 }
 
+/* Who reads both sees one word for one kind. */
+static void faults_and_plans_name_kinds_alike(void **state)
+{
+    char *out, *err;
+
+    (void)state;
+    assert_int_equal(fixture_command(cmd_faults, &out, &err, "faults", "--json", NULL), 0);
+    fixture_contains(out, "{\"class\": \"PANIC\", \"kind\": \"runtime\"");
+    fixture_contains(out, "{\"class\": \"TEXT\", \"kind\": \"text\"");
+    free(out);
+    free(err);
+    assert_int_equal(fixture_command(cmd_plan, &out, &err, "plan", "--class", "PANIC", "--json",
+                                     NULL),
+                     0);
+    fixture_contains(out, "{\"class\": \"PANIC\", \"kind\": \"runtime\"");
+    free(out);
+    free(err);
+}
+
+/* A row for each class. */
+static void page_has_the_fault_classes(void **state)
+{
+    char *page = fixture_read("docs/faults.md");
+
+    (void)state;
+    for (size_t i = 0; i < fault_classes_len; i++) {
+        char row[32];
+
+        snprintf(row, sizeof(row), "\n| %s |", fault_classes[i].name);
+        fixture_contains(page, row);
+    }
+    free(page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +321,8 @@ int main(void)
         cmocka_unit_test(man_page_has_everything),
         cmocka_unit_test(command_lines),
         cmocka_unit_test(every_command_refuses_unknown_options),
+        cmocka_unit_test(faults_and_plans_name_kinds_alike),
+        cmocka_unit_test(page_has_the_fault_classes),
     };
 
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

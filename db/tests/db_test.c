@@ -164,6 +164,35 @@ static void test_summary_columns(void **state)
         "ci_high\n");
 }
 
+/* Would catch: a table, view or column that its readers are not told of. */
+static void test_page_has_the_columns(void **state)
+{
+    char *page = NULL, *names, *save = NULL;
+    FILE *f = fopen("docs/database.md", "r");
+    size_t size = 0;
+    int64_t campaign;
+
+    (void)state;
+    assert_non_null(f);
+    assert_true(getdelim(&page, &size, '\0', f) > 0);
+    fclose(f);
+    db_close(open_new(&campaign));
+    names = strdup(query("SELECT name FROM pragma_table_list WHERE schema = 'main' AND "
+                         "name NOT LIKE 'sqlite_%' UNION "
+                         "SELECT c.name FROM pragma_table_list AS t, pragma_table_info(t.name) AS c "
+                         "WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%'"));
+    for (char *n = strtok_r(names, "\n", &save); n; n = strtok_r(NULL, "\n", &save)) {
+        char column[64], view[64];
+
+        snprintf(column, sizeof(column), "`%s`", n);
+        snprintf(view, sizeof(view), "**%s**", n);
+        if (!strstr(page, column) && !strstr(page, view))
+            fail_msg("%s is not in docs/database.md", n);
+    }
+    free(names);
+    free(page);
+}
+
 /* Would catch: a reopened campaign whose spec changed silently. */
 static void test_campaign_spec(void **state)
 {
@@ -622,6 +651,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_create),
         TEST(test_summary_columns),
+        TEST(test_page_has_the_columns),
         TEST(test_campaign_spec),
         TEST(test_environment),
         TEST(test_record_once),
