@@ -20,6 +20,7 @@
 #include "testbed/jsonl.h"
 
 #define HELLO_TIMEOUT_MS 60000
+#define HELLO_AGAIN_MS 3000
 #define GUEST_TIMEOUT_MS 300000
 #define STOP_GRACE_MS 5000
 
@@ -76,8 +77,6 @@ static void exec_agent(const struct xen_context *c, int fd, pid_t parent)
     sigprocmask(SIG_SETMASK, &none, NULL);
     dup2(fd, 0);
     dup2(fd, 1);
-    if (c->connect)
-        setenv("WCR_CONNECT", c->connect, 1);
     execl("/bin/sh", "sh", "-c", c->command, (char *)NULL);
     _exit(127);
 }
@@ -85,9 +84,23 @@ static void exec_agent(const struct xen_context *c, int fd, pid_t parent)
 static int agent_call(struct xen_context *c, json_t *request, int64_t timeout_ms, json_t **ret,
                       struct err *err);
 
+/* Said again until it is answered: an agent that is being restarted loses what it was sent. */
+static int agent_hello(struct xen_context *c, json_t *hello, struct err *err)
+{
+    int64_t deadline = wall_deadline(HELLO_TIMEOUT_MS);
+    int r;
+
+    for (;;) {
+        r = agent_call(c, hello, HELLO_AGAIN_MS, &c->hello, err);
+        if (r != -ETIMEDOUT || wall_ms() >= deadline)
+            return r;
+        c->lost = false;
+    }
+}
+
 static int agent_start(struct xen_context *c, struct err *err)
 {
-    json_t *hello = json_pack("{s:s}", "cmd", "hello");
+    json_t *hello = json_pack("{s:s, s:s*}", "cmd", "hello", "connect", c->connect);
     pid_t parent = getpid();
     int pair[2], r;
 
@@ -112,7 +125,7 @@ static int agent_start(struct xen_context *c, struct err *err)
     c->running = true;
     c->lost = false;
     jsonl_init(&c->line, c->fd, c->fd, c->pidfd);
-    r = agent_call(c, hello, HELLO_TIMEOUT_MS, &c->hello, err);
+    r = agent_hello(c, hello, err);
     if (r)
         err_prefix(err, "agent '%s'", c->command);
 out:

@@ -4,7 +4,8 @@ WCR_SRCS += campaigns/executor.c campaigns/executor_testbed.c campaigns/executor
 	campaigns/spec.c campaigns/store_db.c campaigns/trial.c campaigns/worker.c
 WCR_LIBS += jansson yaml-0.1
 
-UNIT_TESTS += campaigns/tests/progress_test campaigns/tests/runner_test campaigns/tests/spec_test
+UNIT_TESTS += $(addprefix campaigns/tests/,executor_xen_test progress_test runner_test spec_test)
+executor_xen_test_SRCS := campaigns/tests/executor_xen_test.c campaigns/executor_xen.c testbed/jsonl.c
 progress_test_SRCS := campaigns/tests/progress_test.c campaigns/progress.c
 runner_test_SRCS := campaigns/tests/runner_test.c campaigns/runner.c campaigns/worker.c \
 	campaigns/trial.c campaigns/progress.c campaigns/spec.c testbed/jsonl.c injector/classes.c

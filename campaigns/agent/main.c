@@ -73,13 +73,29 @@ static int agent_ready(struct agent *a, struct err *err)
     return r;
 }
 
+/* The caller's libvirt URI, if it has one, instead of that of the command line. */
+static int connect_take(struct agent *a, const json_t *q, struct err *err)
+{
+    static char uri[256];
+    char wanted[sizeof(uri)];
+    int r = request_string(q, "connect", a->opt.connect, wanted, sizeof(wanted), err);
+
+    if (r || !strcmp(wanted, a->opt.connect))
+        return r;
+    libvirt_close(a);
+    strcpy(uri, wanted);
+    a->opt.connect = uri;
+    return 0;
+}
+
 static int cmd_hello(struct agent *a, const json_t *q, json_t **ret, struct err *err)
 {
     struct utsname uts;
     char xen[64];
-    int abi, r = xen_ready(a, &abi, err);
+    int abi, r = connect_take(a, q, err);
 
-    (void)q;
+    if (!r)
+        r = xen_ready(a, &abi, err);
     if (r)
         return r;
     xen_version(a->xen, xen, sizeof(xen));
