@@ -160,7 +160,7 @@ static void summary(const struct run_cli *cli, const struct spec *spec,
     printf("%u trials done", r->done);
     if (r->skipped)
         printf(", %u before", r->skipped);
-    printf(", %u errors, %u retried, %u plans not activated", r->errors, r->retried, r->redrawn);
+    printf(", %u errors, %u retried, %u plans drawn again", r->errors, r->retried, r->redrawn);
     if (r->done)
         printf("; %.0f s, %.0f trials per hour", r->wall_s, rate);
     printf("\n");

@@ -50,7 +50,7 @@ static void file_read(struct guest *g, uint32_t file)
     struct status_file *t = &g->table[file * g->pages_per_file];
     int fd = file_open(g, file, O_RDONLY, NULL);
     uint32_t b = 0;
-    struct stat st;
+    struct stat st = {0};
 
     if (fd < 0) {
         g->head->files_missing++;
