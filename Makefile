@@ -190,7 +190,6 @@ testbed: agent guest ## build Xen, Linux and the images, or take them from the c
 campaign: wcr testbed ## run the default campaign and print its comparison
 	@mkdir -p results
 	$(B)/wcr run campaigns/specs/quick.yaml --db results/quick.db
-	$(B)/wcr compare results/quick.db
 
 clean: ## remove what was built here, not the cache
 	rm -rf $(B)
