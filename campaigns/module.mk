@@ -12,5 +12,4 @@ runner_test_SRCS := campaigns/tests/runner_test.c campaigns/runner.c campaigns/w
 spec_test_SRCS := campaigns/tests/spec_test.c campaigns/spec.c injector/classes.c
 
 E2E_TESTS += campaigns/tests/mechanism_e2e campaigns/tests/kill_e2e.sh
-mechanism_e2e_SRCS := campaigns/tests/mechanism_e2e.c $(addprefix testbed/,env.c jsonl.c qmp.c \
-	testbed.c testbed_config.c testbed_dir.c testbed_qemu.c)
+mechanism_e2e_SRCS = campaigns/tests/mechanism_e2e.c $(MACHINE_SRCS)

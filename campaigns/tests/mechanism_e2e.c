@@ -17,17 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "testbed/testbed.h"
+#include "testbed/tests/machine.h"
 
 #define FILES 16
 #define BLOCKS 64
 #define ALL_BLOCKS (FILES * BLOCKS)
 #define SECTORS_PER_BLOCK 8
-#define BOOT_MS 240000
-#define CALL_MS 300000
-
-static struct testbed_config config;
-static struct testbed *tb;
 
 /* What the next life found. */
 struct result {
@@ -35,46 +30,16 @@ struct result {
     int64_t reused, corrupt, inconsistent, read_sectors, content_errors;
 };
 
-static void must(int r, const struct err *err)
-{
-    if (r)
-        fail_msg("%s", err->msg);
-}
-
-/* Send a request in jansson's pack format; the reply is the caller's. */
-static json_t *call(const char *fmt, ...)
-{
-    struct err err = {0};
-    json_t *request, *reply = NULL;
-    va_list ap;
-
-    va_start(ap, fmt);
-    request = json_vpack_ex(NULL, 0, fmt, ap);
-    va_end(ap);
-    assert_non_null(request);
-    must(testbed_agent_call(tb, request, CALL_MS, &reply, &err), &err);
-    json_decref(request);
-    return reply;
-}
-
-static int64_t number(const json_t *reply, const char *name)
-{
-    const json_t *v = json_object_get(reply, name);
-
-    if (!json_is_integer(v))
-        fail_msg("the reply has no number '%s'", name);
-    return json_integer_value(v);
-}
-
 /* A command of the guest that must succeed. *ret_value: the number behind "KEY=" in its answer. */
 static void guest(const char *line, const char *key, int64_t *ret_value)
 {
-    json_t *reply = call("{s:s, s:s}", "cmd", "guest_command", "line", line);
-    const char *answer = json_string_value(json_object_get(reply, "answer"));
-    const char *at = key && answer ? strstr(answer, key) : NULL;
+    json_t *reply = machine_call(0, "{s:s, s:s}", "cmd", "guest_command", "line", line);
+    const char *answer = machine_text(reply, "answer");
+    const char *at = key ? strstr(answer, key) : NULL;
+    int64_t rc = machine_number(reply, "rc");
 
-    if (number(reply, "rc"))
-        fail_msg("the guest's '%s' failed: rc=%" PRId64 " %s", line, number(reply, "rc"), answer);
+    if (rc)
+        fail_msg("the guest's '%s' failed: rc=%" PRId64 " %s", line, rc, answer);
     if (key) {
         assert_non_null(at);
         *ret_value = strtoll(at + strlen(key), NULL, 10);
@@ -101,21 +66,21 @@ static void quiet(void)
 
 static struct result reboot(const char *mode)
 {
-    json_t *reboot = call("{s:s, s:s}", "cmd", "reboot", "mode", mode);
+    json_t *reboot = machine_call(0, "{s:s, s:s}", "cmd", "reboot", "mode", mode);
     json_t *verify;
     struct result r;
 
     if (!json_is_true(json_object_get(reboot, "booted")))
         fail_msg("%s: the guest did not boot again: %s", mode,
-                 json_string_value(json_object_get(reboot, "reason")));
-    verify = call("{s:s, s:s}", "cmd", "verify", "when", "reboot");
+                 machine_text(reboot, "reason"));
+    verify = machine_call(0, "{s:s, s:s}", "cmd", "verify", "when", "reboot");
     r = (struct result){
-        .blocks = number(reboot, "blocks_read"),
-        .reused = number(verify, "pages_reused"),
-        .corrupt = number(verify, "pages_corrupt"),
-        .inconsistent = number(verify, "pages_inconsistent"),
-        .read_sectors = number(reboot, "read_sectors"),
-        .content_errors = number(reboot, "content_errors"),
+        .blocks = machine_number(reboot, "blocks_read"),
+        .reused = machine_number(verify, "pages_reused"),
+        .corrupt = machine_number(verify, "pages_corrupt"),
+        .inconsistent = machine_number(verify, "pages_inconsistent"),
+        .read_sectors = machine_number(reboot, "read_sectors"),
+        .content_errors = machine_number(reboot, "content_errors"),
     };
     assert_true(r.blocks >= ALL_BLOCKS / 2);
     print_message("# %s: %" PRId64 " pages reused, %" PRId64 " corrupt, %" PRId64
@@ -126,20 +91,6 @@ static struct result reboot(const char *mode)
     return r;
 }
 
-static void restore(const char *name)
-{
-    struct err err = {0};
-
-    must(testbed_snapshot_load(tb, name, &err), &err);
-}
-
-static void save(const char *name)
-{
-    struct err err = {0};
-
-    must(testbed_snapshot_save(tb, name, &err), &err);
-}
-
 /*
  * The same instant rebooted both ways: wrong data where consistency is off, never where
  * it is on, and there the other pages are still reused.
@@ -148,9 +99,9 @@ static void harms_only_disabled(void)
 {
     struct result off, on;
 
-    save("attack");
+    machine_save("attack");
     off = reboot("disabled");
-    restore("attack");
+    machine_restore("attack");
     on = reboot("enabled");
     assert_true(off.corrupt > 0);
     assert_true(off.content_errors > 0);
@@ -166,14 +117,14 @@ static void golden_run_is_clean(void **state)
     struct result r;
 
     (void)state;
-    reply = call("{s:s, s:i}", "cmd", "golden", "run_ms", 1000);
-    assert_string_equal(json_string_value(json_object_get(reply, "outcome")), "no_crash");
-    assert_int_equal(number(reply, "content_errors"), 0);
-    assert_true(number(reply, "ops") > 0);
+    reply = machine_call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", 1000);
+    assert_string_equal(machine_text(reply, "outcome"), "no_crash");
+    assert_int_equal(machine_number(reply, "content_errors"), 0);
+    assert_true(machine_number(reply, "ops") > 0);
     json_decref(reply);
-    reply = call("{s:s, s:s}", "cmd", "verify", "when", "crash");
-    assert_true(number(reply, "pages_checked") > 0);
-    assert_int_equal(number(reply, "pages_inconsistent"), 0);
+    reply = machine_call(0, "{s:s, s:s}", "cmd", "verify", "when", "crash");
+    assert_true(machine_number(reply, "pages_checked") > 0);
+    assert_int_equal(machine_number(reply, "pages_inconsistent"), 0);
     json_decref(reply);
     r = reboot("enabled");
     assert_true(r.reused > 0);
@@ -189,13 +140,13 @@ static void panic_keeps_the_cache(void **state)
 
     (void)state;
     quiet();
-    reply = call("{s:s, s:s, s:{}, s:i}", "cmd", "inject", "class", "PANIC", "params",
+    reply = machine_call(0, "{s:s, s:s, s:{}, s:i}", "cmd", "inject", "class", "PANIC", "params",
                  "deadline_ms", 10000);
-    assert_string_equal(json_string_value(json_object_get(reply, "outcome")), "kernel_crash");
+    assert_string_equal(machine_text(reply, "outcome"), "kernel_crash");
     json_decref(reply);
-    save("panic");
+    machine_save("panic");
     warm = reboot("enabled");
-    restore("panic");
+    machine_restore("panic");
     cold = reboot("cold");
     assert_int_equal(warm.inconsistent, 0);
     assert_int_equal(warm.content_errors, 0);
@@ -264,54 +215,22 @@ static void wrong_mapping(void **state)
     harms_only_disabled();
 }
 
-static int from_warm(void **state)
+static int setup(void **state)
 {
     (void)state;
-    restore("warm");
-    return 0;
-}
-
-static int machine_up(void **state)
-{
-    struct err err = {0};
-    json_t *reply = NULL;
-    int r;
-
-    (void)state;
-    r = testbed_config_load(NULL, &config, &err);
-    if (!r)
-        r = testbed_start(&config, NULL, &tb, &err);
-    if (!r)
-        r = testbed_wait_agent(tb, BOOT_MS, &reply, &err);
-    json_decref(reply);
-    if (r) {
-        print_error("%s\n", err.msg);
-        return -1;
-    }
-    json_decref(call("{s:s, s:i, s:i}", "cmd", "guest_start", "files", FILES, "blocks_per_file",
-                     BLOCKS));
-    save("warm");
-    return 0;
-}
-
-static int machine_down(void **state)
-{
-    (void)state;
-    testbed_stop(tb);
-    testbed_config_done(&config);
-    return 0;
+    return machine_up(FILES, BLOCKS);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(golden_run_is_clean, from_warm),
-        cmocka_unit_test_setup(panic_keeps_the_cache, from_warm),
-        cmocka_unit_test_setup(wild_store, from_warm),
-        cmocka_unit_test_setup(store_in_flight_read, from_warm),
-        cmocka_unit_test_setup(store_in_flight_write, from_warm),
-        cmocka_unit_test_setup(wrong_mapping, from_warm),
+        cmocka_unit_test_setup(golden_run_is_clean, machine_from_warm),
+        cmocka_unit_test_setup(panic_keeps_the_cache, machine_from_warm),
+        cmocka_unit_test_setup(wild_store, machine_from_warm),
+        cmocka_unit_test_setup(store_in_flight_read, machine_from_warm),
+        cmocka_unit_test_setup(store_in_flight_write, machine_from_warm),
+        cmocka_unit_test_setup(wrong_mapping, machine_from_warm),
     };
 
-    return cmocka_run_group_tests_name("mechanism, end to end", tests, machine_up, machine_down);
+    return cmocka_run_group_tests_name("mechanism, end to end", tests, setup, machine_down);
 }

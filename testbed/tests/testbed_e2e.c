@@ -26,16 +26,12 @@
 
 #include "injector/image.h"
 #include "testbed/jsonl.h"
-#include "testbed/testbed.h"
+#include "testbed/tests/machine.h"
 
 #define FILES 16
 #define BLOCKS 32
-#define BOOT_MS 240000
 #define CALL_MS 300000
 #define GONE_MS 20000
-
-static struct testbed_config config;
-static struct testbed *tb;
 
 static void must(int r, const struct err *err)
 {
@@ -43,59 +39,16 @@ static void must(int r, const struct err *err)
         fail_msg("%s", err->msg);
 }
 
-/* A request in jansson's pack format, which must fail with @expect if that is not 0. */
-static json_t *call(int expect, const char *fmt, ...)
-{
-    struct err err = {0};
-    json_t *request, *reply = NULL;
-    va_list ap;
-    int r;
-
-    va_start(ap, fmt);
-    request = json_vpack_ex(NULL, 0, fmt, ap);
-    va_end(ap);
-    assert_non_null(request);
-    r = testbed_agent_call(tb, request, CALL_MS, &reply, &err);
-    json_decref(request);
-    if (!expect)
-        must(r, &err);
-    else if (r != expect)
-        fail_msg("expected error %d, got %d: %s", expect, r, r ? err.msg : "no error");
-    return reply;
-}
-
-static const char *text(const json_t *reply, const char *name)
-{
-    const char *s = json_string_value(json_object_get(reply, name));
-
-    return s ? s : "";
-}
-
-static int64_t number(const json_t *reply, const char *name)
-{
-    const json_t *v = json_object_get(reply, name);
-
-    if (!json_is_integer(v))
-        fail_msg("the reply has no number '%s'", name);
-    return json_integer_value(v);
-}
-
-static void restore(const char *name)
-{
-    struct err err = {0};
-
-    must(testbed_snapshot_load(tb, name, &err), &err);
-}
-
 /* Run without a fault; returns the operations of the workload. */
 static int64_t golden(const char *outcome)
 {
-    json_t *reply = call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", 1500);
-    int64_t ops = number(reply, "ops");
+    json_t *reply = machine_call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", 1500);
+    int64_t ops = machine_number(reply, "ops");
 
-    if (strcmp(text(reply, "outcome"), outcome))
-        fail_msg("expected %s, got %s: %s", outcome, text(reply, "outcome"), text(reply, "console"));
-    assert_int_equal(number(reply, "content_errors"), 0);
+    if (strcmp(machine_text(reply, "outcome"), outcome))
+        fail_msg("expected %s, got %s: %s", outcome, machine_text(reply, "outcome"),
+                 machine_text(reply, "console"));
+    assert_int_equal(machine_number(reply, "content_errors"), 0);
     json_decref(reply);
     return ops;
 }
@@ -108,7 +61,7 @@ static json_t *text_plan(const char *function, const char *with, bool wrong_old)
     struct err err = {0};
     json_t *plan = NULL;
 
-    must(image_open(config.vmlinux, &image, &err), &err);
+    must(image_open(machine_config.vmlinux, &image, &err), &err);
     for (size_t i = 0; i < (image_functions(image, &functions), functions); i++) {
         const struct image_function *f = image_functions(image, &functions) + i;
         char old[17] = "", va[24], id_va[24];
@@ -124,39 +77,39 @@ static json_t *text_plan(const char *function, const char *with, bool wrong_old)
                          "build_id", image_build_id(image), "build_id_va", id_va);
     }
     if (!plan)
-        fail_msg("%s has no function %s", config.vmlinux, function);
+        fail_msg("%s has no function %s", machine_config.vmlinux, function);
     image_free(image);
     return plan;
 }
 
 static json_t *inject_text(int expect, const char *function, const char *with, bool wrong_old)
 {
-    return call(expect, "{s:s, s:s, s:o, s:i}", "cmd", "inject", "class", "TEXT", "plan",
+    return machine_call(expect, "{s:s, s:s, s:o, s:i}", "cmd", "inject", "class", "TEXT", "plan",
                 text_plan(function, with, wrong_old), "deadline_ms", 4000);
 }
 
 static void hello_says_who_answers(void **state)
 {
-    json_t *hello = call(0, "{s:s}", "cmd", "hello");
+    json_t *hello = machine_call(0, "{s:s}", "cmd", "hello");
 
     (void)state;
-    assert_true(strlen(text(hello, "version")) > 0);
-    assert_true(!strncmp(text(hello, "xen"), "4.17", 4));
-    assert_true(!strncmp(text(hello, "kernel"), "6.1", 3));
-    assert_int_equal(number(hello, "abi") > 0, !config.stock);
+    assert_true(strlen(machine_text(hello, "version")) > 0);
+    assert_true(!strncmp(machine_text(hello, "xen"), "4.17", 4));
+    assert_true(!strncmp(machine_text(hello, "kernel"), "6.1", 3));
+    assert_int_equal(machine_number(hello, "abi") > 0, !machine_config.stock);
     json_decref(hello);
-    assert_true(testbed_alive(tb));
+    assert_true(testbed_alive(machine));
 }
 
 static void requests_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
-    call(-EREMOTEIO, "{s:s}", "cmd", "nonsense");
-    call(-EREMOTEIO, "{s:s, s:s}", "cmd", "verify", "when", "never");
-    call(-EREMOTEIO, "{s:s, s:i}", "cmd", "guest_start", "memory_mb", -1);
-    call(-EREMOTEIO, "{s:s, s:s}", "cmd", "reboot", "mode", "lukewarm");
-    call(-EREMOTEIO, "{s:s, s:s}", "cmd", "inject", "class", "no such class");
-    json_decref(call(0, "{s:s}", "cmd", "hello"));
+    machine_call(-EREMOTEIO, "{s:s}", "cmd", "nonsense");
+    machine_call(-EREMOTEIO, "{s:s, s:s}", "cmd", "verify", "when", "never");
+    machine_call(-EREMOTEIO, "{s:s, s:i}", "cmd", "guest_start", "memory_mb", -1);
+    machine_call(-EREMOTEIO, "{s:s, s:s}", "cmd", "reboot", "mode", "lukewarm");
+    machine_call(-EREMOTEIO, "{s:s, s:s}", "cmd", "inject", "class", "no such class");
+    json_decref(machine_call(0, "{s:s}", "cmd", "hello"));
 }
 
 /* The workload's numbers repeat, and what happened after the snapshot did not happen. */
@@ -167,11 +120,11 @@ static void a_snapshot_brings_the_past_back(void **state)
 
     (void)state;
     assert_true(first > 0);
-    reply = call(0, "{s:s, s:s}", "cmd", "guest_command", "line", "kill 0");
-    assert_int_equal(number(reply, "rc"), 0);
+    reply = machine_call(0, "{s:s, s:s}", "cmd", "guest_command", "line", "kill 0");
+    assert_int_equal(machine_number(reply, "rc"), 0);
     json_decref(reply);
     golden("process_crash");
-    restore("warm");
+    machine_restore("warm");
     again = golden("no_crash");
     print_message("# operations in the same 1.5 s, twice: %" PRId64 ", %" PRId64 "\n", first,
                   again);
@@ -179,25 +132,25 @@ static void a_snapshot_brings_the_past_back(void **state)
 
 static void a_panic_is_a_kernel_crash(void **state)
 {
-    json_t *reply = call(0, "{s:s, s:s, s:{s:i}, s:i}", "cmd", "inject", "class", "PANIC",
+    json_t *reply = machine_call(0, "{s:s, s:s, s:{s:i}, s:i}", "cmd", "inject", "class", "PANIC",
                          "params", "seed", 1, "deadline_ms", 5000);
 
     (void)state;
-    assert_string_equal(text(reply, "outcome"), "kernel_crash");
-    assert_string_equal(text(reply, "shutdown_reason"), "crash");
+    assert_string_equal(machine_text(reply, "outcome"), "kernel_crash");
+    assert_string_equal(machine_text(reply, "shutdown_reason"), "crash");
     assert_true(json_is_true(json_object_get(reply, "activated")));
-    assert_true(strstr(text(reply, "signature"), "panic"));
+    assert_true(strstr(machine_text(reply, "signature"), "panic"));
     json_decref(reply);
-    json_decref(call(0, "{s:s, s:s}", "cmd", "verify", "when", "crash"));
-    reply = call(0, "{s:s, s:s}", "cmd", "reboot", "mode", "cold");
+    json_decref(machine_call(0, "{s:s, s:s}", "cmd", "verify", "when", "crash"));
+    reply = machine_call(0, "{s:s, s:s}", "cmd", "reboot", "mode", "cold");
     if (!json_is_true(json_object_get(reply, "booted")))
-        fail_msg("the guest did not boot again: %s", text(reply, "reason"));
-    assert_int_equal(number(reply, "files_read"), FILES);
-    assert_int_equal(number(reply, "files_missing"), 0);
-    assert_int_equal(number(reply, "content_errors"), 0);
-    assert_true(number(reply, "read_sectors") > FILES * BLOCKS / 2 * 8);
+        fail_msg("the guest did not boot again: %s", machine_text(reply, "reason"));
+    assert_int_equal(machine_number(reply, "files_read"), FILES);
+    assert_int_equal(machine_number(reply, "files_missing"), 0);
+    assert_int_equal(machine_number(reply, "content_errors"), 0);
+    assert_true(machine_number(reply, "read_sectors") > FILES * BLOCKS / 2 * 8);
     json_decref(reply);
-    json_decref(call(0, "{s:s, s:s}", "cmd", "verify", "when", "reboot"));
+    json_decref(machine_call(0, "{s:s, s:s}", "cmd", "verify", "when", "reboot"));
 }
 
 /* jmp to itself, where every read of a file begins. */
@@ -206,9 +159,9 @@ static void a_loop_is_a_hang(void **state)
     json_t *reply = inject_text(0, "vfs_read", "ebfe", false);
 
     (void)state;
-    assert_string_equal(text(reply, "outcome"), "hang");
+    assert_string_equal(machine_text(reply, "outcome"), "hang");
     assert_true(json_is_true(json_object_get(reply, "activated")));
-    assert_true(number(reply, "activated_ns") >= number(reply, "inject_ns"));
+    assert_true(machine_number(reply, "activated_ns") >= machine_number(reply, "inject_ns"));
     json_decref(reply);
 }
 
@@ -218,11 +171,11 @@ static void an_oops_is_a_process_crash(void **state)
     json_t *reply = inject_text(0, "__x64_sys_ftruncate", "0f0b", false);
 
     (void)state;
-    if (strcmp(text(reply, "outcome"), "process_crash"))
-        fail_msg("expected process_crash, got %s: %s", text(reply, "outcome"),
-                 text(reply, "console"));
+    if (strcmp(machine_text(reply, "outcome"), "process_crash"))
+        fail_msg("expected process_crash, got %s: %s", machine_text(reply, "outcome"),
+                 machine_text(reply, "console"));
     assert_true(json_is_true(json_object_get(reply, "activated")));
-    assert_true(strstr(text(reply, "signature"), "__x64_sys_ftruncate"));
+    assert_true(strstr(machine_text(reply, "signature"), "__x64_sys_ftruncate"));
     json_decref(reply);
 }
 
@@ -231,7 +184,7 @@ static void a_site_that_is_never_reached_is_told(void **state)
     json_t *reply = inject_text(0, "ext4_resize_fs", "0f0b", false);
 
     (void)state;
-    assert_string_equal(text(reply, "outcome"), "no_crash");
+    assert_string_equal(machine_text(reply, "outcome"), "no_crash");
     assert_true(json_is_false(json_object_get(reply, "activated")));
     json_decref(reply);
     /* And left as it was: the guest lives on. */
@@ -253,11 +206,11 @@ static void a_dead_machine_is_noticed_at_once(void **state)
     struct err err = {0};
 
     (void)state;
-    kill(testbed_pid(tb), SIGKILL);
-    assert_int_equal(testbed_agent_call(tb, request, CALL_MS, NULL, &err), -ESRCH);
+    kill(testbed_pid(machine), SIGKILL);
+    assert_int_equal(testbed_agent_call(machine, request, CALL_MS, NULL, &err), -ESRCH);
     assert_non_null(strstr(err.msg, "QEMU is dead"));
     /* Its sockets close a moment before it is gone. */
-    while (testbed_alive(tb) && wall_ms() - start < GONE_MS)
+    while (testbed_alive(machine) && wall_ms() - start < GONE_MS)
         poll(NULL, 0, 10);
     assert_true(wall_ms() - start < GONE_MS);
     json_decref(request);
@@ -269,7 +222,7 @@ static _Noreturn void owner(int out)
     struct testbed *mine = NULL;
     struct err err = {0};
 
-    if (testbed_start(&config, NULL, &mine, &err))
+    if (testbed_start(&machine_config, NULL, &mine, &err))
         dprintf(out, "0 %s\n", err.msg);
     else
         dprintf(out, "%d %s\n", testbed_pid(mine), testbed_dir(mine));
@@ -315,44 +268,10 @@ static void a_killed_owner_leaves_nothing_behind(void **state)
     assert_int_equal(stat(dir, &st), -1);
 }
 
-static int from_warm(void **state)
+static int setup(void **state)
 {
     (void)state;
-    restore("warm");
-    return 0;
-}
-
-static int machine_up(void **state)
-{
-    int64_t start = wall_ms(), booted;
-    struct err err = {0};
-    json_t *reply = NULL;
-    int r;
-
-    (void)state;
-    r = testbed_start(&config, NULL, &tb, &err);
-    if (!r)
-        r = testbed_wait_agent(tb, BOOT_MS, &reply, &err);
-    json_decref(reply);
-    if (r) {
-        print_error("%s\n", err.msg);
-        return -1;
-    }
-    booted = wall_ms();
-    json_decref(call(0, "{s:s, s:i, s:i}", "cmd", "guest_start", "files", FILES,
-                     "blocks_per_file", BLOCKS));
-    must(testbed_snapshot_save(tb, "warm", &err), &err);
-    print_message("# machine up after %.1f s, guest warm and saved %.1f s later\n",
-                  (double)(booted - start) / 1000, (double)(wall_ms() - booted) / 1000);
-    return 0;
-}
-
-static int machine_down(void **state)
-{
-    (void)state;
-    testbed_stop(tb);
-    testbed_config_done(&config);
-    return 0;
+    return machine_up(FILES, BLOCKS);
 }
 
 int main(void)
@@ -361,19 +280,14 @@ int main(void)
         cmocka_unit_test(a_killed_owner_leaves_nothing_behind),
         cmocka_unit_test(hello_says_who_answers),
         cmocka_unit_test(requests_that_make_no_sense_are_refused),
-        cmocka_unit_test_setup(a_snapshot_brings_the_past_back, from_warm),
-        cmocka_unit_test_setup(a_panic_is_a_kernel_crash, from_warm),
-        cmocka_unit_test_setup(a_loop_is_a_hang, from_warm),
-        cmocka_unit_test_setup(an_oops_is_a_process_crash, from_warm),
-        cmocka_unit_test_setup(a_site_that_is_never_reached_is_told, from_warm),
-        cmocka_unit_test_setup(memory_that_contradicts_the_plan_is_refused, from_warm),
+        cmocka_unit_test_setup(a_snapshot_brings_the_past_back, machine_from_warm),
+        cmocka_unit_test_setup(a_panic_is_a_kernel_crash, machine_from_warm),
+        cmocka_unit_test_setup(a_loop_is_a_hang, machine_from_warm),
+        cmocka_unit_test_setup(an_oops_is_a_process_crash, machine_from_warm),
+        cmocka_unit_test_setup(a_site_that_is_never_reached_is_told, machine_from_warm),
+        cmocka_unit_test_setup(memory_that_contradicts_the_plan_is_refused, machine_from_warm),
         cmocka_unit_test(a_dead_machine_is_noticed_at_once),
     };
-    struct err err = {0};
 
-    if (testbed_config_load(NULL, &config, &err)) {
-        printf("%s\n", err.msg);
-        return 77;
-    }
-    return cmocka_run_group_tests_name("testbed, end to end", tests, machine_up, machine_down);
+    return cmocka_run_group_tests_name("testbed, end to end", tests, setup, machine_down);
 }
