@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #include "campaigns/agent/console.h"
-#include "campaigns/agent/mech.h"
 #include "campaigns/agent/status.h"
 #include "campaigns/agent/xen.h"
 #include "lib/err.h"
+#include "warmcache-core/tools/wcr_call.h"
 
 #define AGENT_VERSION "0.1"
 
@@ -44,7 +44,7 @@ struct agent {
     struct agent_options opt;
     uint8_t uuid[16];
     struct xen *xen;
-    struct mech *mech;          /* NULL: stock hypervisor and no_warmcache */
+    struct wcr_call *mech;          /* NULL: stock hypervisor and no_warmcache */
     struct status status;
     struct console console;
     struct guest_params params;

@@ -144,7 +144,7 @@ void guest_destroy(struct agent *a)
 
 static int policy_set(struct agent *a, enum wcr_mode mode, struct err *err)
 {
-    return a->mech ? mech_set_policy(a->mech, a->uuid, mode, err) : 0;
+    return a->mech ? wcr_call_set_policy(a->mech, a->uuid, mode, 0, err) : 0;
 }
 
 static int params_take(const json_t *q, struct guest_params *p, struct err *err)
@@ -190,7 +190,7 @@ int guest_start(struct agent *a, const json_t *q, json_t **ret, struct err *err)
     if (!r)
         r = request_string(q, "policy", "enabled", policy, sizeof(policy), err);
     if (!r)
-        r = mech_mode_parse(policy, &mode, err);
+        r = wcr_mode_parse(policy, &mode, err);
     if (!r)
         r = destroy_and_wait(a, err);
     if (!r)
@@ -238,7 +238,7 @@ static json_t *reboot_reply(struct agent *a, bool booted, uint64_t start_ns, uin
     json_t *o;
 
     if (a->mech)
-        mech_info(a->mech, a->uuid, &info, NULL);
+        wcr_call_info(a->mech, a->uuid, &info, NULL);
     oops_signature(&a->console.oops, signature, sizeof(signature));
     o = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "booted", booted,
                   "reboot_ns", (json_int_t)(clock_ns() - start_ns), "pages_retained",
@@ -282,7 +282,7 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
     if (!r)
         r = request_string(q, "mode", NULL, name, sizeof(name), err);
     if (!r)
-        r = mech_mode_parse(name, &mode, err);
+        r = wcr_mode_parse(name, &mode, err);
     if (!r && !a->started)
         r = err_set(err, ENOENT, "there is no guest to reboot: guest_start comes first");
     if (!r)
@@ -298,7 +298,7 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
     start = clock_ns();
     r = destroy_and_wait(a, err);
     if (!r && a->mech)
-        r = mech_info(a->mech, a->uuid, &info, err);
+        r = wcr_call_info(a->mech, a->uuid, &info, err);
     if (!r)
         r = create(a, "verify", err);
     if (r)

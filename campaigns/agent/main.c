@@ -42,19 +42,18 @@ static bool leave;
  */
 static int xen_ready(struct agent *a, int *ret_abi, struct err *err)
 {
-    int r = 0, version = WCR_ABI_VERSION;
+    int r = 0;
 
+    *ret_abi = WCR_ABI_VERSION;
     if (!a->xen)
         r = xen_open(&a->xen, err);
-    if (!r && !a->mech) {
-        r = mech_open(&a->mech, err);
-        version = r ? r : mech_version(a->mech);
-        if (!r && version != WCR_ABI_VERSION) {
-            mech_close(a->mech);
-            a->mech = NULL;
-        }
+    if (r || a->mech)
+        return r;
+    r = wcr_call_open(&a->mech, err);
+    if (!r && wcr_call_version(a->mech, ret_abi, NULL)) {
+        wcr_call_close(a->mech);
+        a->mech = NULL;
     }
-    *ret_abi = version;
     return r;
 }
 
@@ -101,7 +100,7 @@ static int cmd_hello(struct agent *a, const json_t *q, json_t **ret, struct err 
     xen_version(a->xen, xen, sizeof(xen));
     uname(&uts);
     *ret = json_pack("{s:s, s:s, s:s, s:i}", "version", AGENT_VERSION, "xen", xen, "kernel",
-                     uts.release, "abi", abi > 0 ? abi : 0);
+                     uts.release, "abi", abi);
     return 0;
 }
 
@@ -241,24 +240,6 @@ static void serve(struct agent *a, struct port *p)
     }
 }
 
-static int uuid_parse(const char *s, uint8_t ret[16])
-{
-    unsigned n = 0;
-
-    for (; *s && n < 32; s++) {
-        const char *digits = "0123456789abcdef", *d;
-
-        if (*s == '-')
-            continue;
-        d = strchr(digits, *s | 0x20);
-        if (!d)
-            return -EINVAL;
-        ret[n / 2] = (uint8_t)(ret[n / 2] << 4 | (d - digits));
-        n++;
-    }
-    return n == 32 && !*s ? 0 : -EINVAL;
-}
-
 static const char usage[] =
     "usage: wcr-agent --port PATH | --stdio [options]\n"
     "  --connect URI         libvirt (xen:///system)\n"
@@ -360,11 +341,15 @@ int main(int argc, char **argv)
         },
     };
     const char *path = NULL;
+    struct err err;
     int r;
 
-    if (options_take(argc, argv, &agent.opt, &port, &path) ||
-        uuid_parse(agent.opt.domain_uuid, agent.uuid)) {
+    if (options_take(argc, argv, &agent.opt, &port, &path)) {
         fputs(usage, stderr);
+        return 2;
+    }
+    if (wcr_uuid_parse(agent.opt.domain_uuid, agent.uuid, &err)) {
+        fprintf(stderr, "wcr-agent: --uuid: %s\n", err.msg);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -381,7 +366,7 @@ int main(int argc, char **argv)
     console_done(&agent.console);
     status_reader_close(&agent.status);
     libvirt_close(&agent);
-    mech_close(agent.mech);
+    wcr_call_close(agent.mech);
     xen_close(agent.xen);
     return 0;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 AGENT_SRCS += $(addprefix campaigns/agent/,main.c console.c fault.c guest.c guest_xml.c libvirt.c \
-	mech.c observe.c oops.c proto.c status.c verdict.c verify.c xen.c) \
-	$(addprefix campaigns/workload/,content.c status_page.c)
+	observe.c oops.c proto.c status.c verdict.c verify.c xen.c) \
+	$(addprefix campaigns/workload/,content.c status_page.c) warmcache-core/tools/wcr_call.c
 AGENT_LDLIBS += -lpthread
 AGENT_LIBS += jansson libvirt xencontrol xencall xenforeignmemory xenstore
 

@@ -216,7 +216,7 @@ static int verify_run(struct verify *v, json_t **ret, struct err *err)
         r = status_reader_tables(&a->status, a->params.files, a->params.blocks, a->params.seed,
                                  v->reboot, err);
     if (!r && a->mech)
-        r = mech_pages(a->mech, a->uuid, page_take, v, err);
+        r = wcr_call_pages(a->mech, a->uuid, page_take, v, err);
     if (!r)
         r = all_check(v, err);
     if (!r)

@@ -105,7 +105,7 @@ initrd_build()
         mkdir -p "root/$(dirname "$p")"
         cp -L "$p" "root/$p"
     done
-    cp "$STAP"/modules/*.ko root/lib/wcr/stap/ 2>/dev/null || true
+    cp "$STAP"/modules/*.ko root/lib/wcr/stap/
     pack_cpio root guest-initrd.img
     rm -rf root
 }

@@ -74,7 +74,6 @@ void cache_begin_life(struct wcr_cache *c);
 
 /* The cache covers frames below `capacity` from now on. -EINVAL, -E2BIG. */
 int cache_set_capacity(struct wcr_cache *c, uint64_t capacity);
-uint64_t cache_capacity(const struct wcr_cache *c);
 
 /* ---- the cache-mapping table ---------------------------------------- */
 

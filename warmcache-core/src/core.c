@@ -389,11 +389,6 @@ int cache_set_capacity(struct wcr_cache *c, uint64_t capacity)
     return 0;
 }
 
-uint64_t cache_capacity(const struct wcr_cache *c)
-{
-    return c->capacity;
-}
-
 /* I/O in flight stays counted: its end is still to come. */
 static void entry_reset(struct wcr_cache *c, uint64_t pfn, struct entry *e)
 {

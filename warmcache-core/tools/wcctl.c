@@ -414,11 +414,11 @@ static int run_drop(struct wcctl *w)
 
 static int run_version(struct wcctl *w)
 {
-    int r = wcr_call_version(w->call, &w->err);
+    int version, r = wcr_call_version(w->call, &version, &w->err);
 
-    if (r < 0)
+    if (r)
         return r;
-    fprintf(w->out, w->json ? "{\"abi\": %d}\n" : "warm-cache interface version %d\n", r);
+    fprintf(w->out, w->json ? "{\"abi\": %d}\n" : "warm-cache interface version %d\n", version);
     return 0;
 }
 

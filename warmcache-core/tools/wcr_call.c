@@ -142,10 +142,11 @@ static int failed(struct err *err, long r, const char *what)
     }
 }
 
-int wcr_call_version(struct wcr_call *c, struct err *err)
+int wcr_call_version(struct wcr_call *c, int *ret, struct err *err)
 {
     long r = call(c, WCR_OP_version, NULL);
 
+    *ret = r > 0 ? (int)r : 0;
     if (r < 0)
         return failed(err, r, "version");
     if (r != WCR_ABI_VERSION)
@@ -153,7 +154,7 @@ int wcr_call_version(struct wcr_call *c, struct err *err)
                        "the hypervisor speaks version %ld of the warm-cache interface, this "
                        "program version %d",
                        r, WCR_ABI_VERSION);
-    return (int)r;
+    return 0;
 }
 
 int wcr_call_set_policy(struct wcr_call *c, const uint8_t uuid[16], enum wcr_mode mode,

@@ -32,8 +32,11 @@ void wcr_call_close(struct wcr_call *c);
 typedef long (*wcr_call_fn)(void *ctx, unsigned int cmd, void *arg);
 int wcr_call_open_fake(wcr_call_fn fn, void *ctx, struct wcr_call **ret, struct err *err);
 
-/* The ABI version that the hypervisor speaks; -EPROTO: not the one of wcr_abi.h. */
-int wcr_call_version(struct wcr_call *c, struct err *err);
+/*
+ * The ABI version that the hypervisor speaks, 0: none. -EPROTO: not the one of
+ * wcr_abi.h; *ret is set nevertheless.
+ */
+int wcr_call_version(struct wcr_call *c, int *ret, struct err *err);
 
 /* Create the cache of a UUID or change it. max_pages 0: no limit of its own. */
 int wcr_call_set_policy(struct wcr_call *c, const uint8_t uuid[16], enum wcr_mode mode,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The warm-cache hypercall (public/warmcache.h). Every argument may be hostile:
+ * The warm-cache hypercall (wcr_abi.h). Every argument may be hostile:
  * sizes are bounded by WCR_BATCH_MAX, buffers are copied entry by entry, frames
  * are taken only with a reference and only if the domain in question owns them.
  */
