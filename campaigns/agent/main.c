@@ -14,6 +14,7 @@
 
 #include "campaigns/agent/agent.h"
 #include "campaigns/agent/clock.h"
+#include "campaigns/agent/exec.h"
 #include "campaigns/agent/fault.h"
 #include "campaigns/agent/libvirt.h"
 #include "campaigns/agent/proto.h"
@@ -104,6 +105,24 @@ static int cmd_hello(struct agent *a, const json_t *q, json_t **ret, struct err 
     return 0;
 }
 
+static int cmd_exec(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    static struct exec_result result;
+    uint64_t deadline_ms;
+    char line[4096];
+    int r;
+
+    (void)a;
+    r = request_string(q, "line", NULL, line, sizeof(line), err);
+    if (!r)
+        r = request_uint(q, "deadline_ms", 60000, 1, 3600000, &deadline_ms, err);
+    if (!r)
+        r = exec_shell(line, clock_ns() + ms_to_ns(deadline_ms), &result, err);
+    if (!r)
+        *ret = json_pack("{s:i, s:s}", "rc", result.rc, "output", result.output);
+    return r;
+}
+
 static int cmd_shutdown(struct agent *a, const json_t *q, json_t **ret, struct err *err)
 {
     (void)q, (void)ret, (void)err;
@@ -115,6 +134,7 @@ static int cmd_shutdown(struct agent *a, const json_t *q, json_t **ret, struct e
 
 static const struct handler handlers[] = {
     {"hello", cmd_hello, true},
+    {"exec", cmd_exec, true},
     {"guest_start", guest_start, false},
     {"golden", guest_golden, false},
     {"inject", guest_inject, false},

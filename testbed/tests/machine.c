@@ -6,6 +6,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "testbed/jsonl.h"
 
@@ -71,15 +74,56 @@ void machine_save(const char *name)
     must(testbed_snapshot_save(machine, name, &err), &err);
 }
 
-int machine_up(int files, int blocks)
+static int shell(char **ret_output, const char *fmt, va_list ap)
 {
-    int64_t start = wall_ms(), booted;
+    char *line = NULL;
+    json_t *reply;
+    int rc;
+
+    assert_true(vasprintf(&line, fmt, ap) >= 0);
+    reply = machine_call(0, "{s:s, s:s}", "cmd", "exec", "line", line);
+    free(line);
+    rc = (int)machine_number(reply, "rc");
+    if (ret_output)
+        *ret_output = strdup(machine_text(reply, "output"));
+    json_decref(reply);
+    return rc;
+}
+
+int machine_try(char **ret_output, const char *fmt, ...)
+{
+    va_list ap;
+    int rc;
+
+    va_start(ap, fmt);
+    rc = shell(ret_output, fmt, ap);
+    va_end(ap);
+    return rc;
+}
+
+void machine_exec(const char *fmt, ...)
+{
+    char *output;
+    va_list ap;
+    int rc;
+
+    va_start(ap, fmt);
+    rc = shell(&output, fmt, ap);
+    va_end(ap);
+    if (rc)
+        fail_msg("domain 0's '%s': status %d: %s", fmt, rc, output);
+    free(output);
+}
+
+int machine_boot(const struct testbed_options *options)
+{
+    int64_t start = wall_ms();
     struct err err = {0};
     json_t *reply = NULL;
     int r = testbed_config_load(NULL, &machine_config, &err);
 
     if (!r)
-        r = testbed_start(&machine_config, NULL, &machine, &err);
+        r = testbed_start(&machine_config, options, &machine, &err);
     if (!r)
         r = testbed_wait_agent(machine, BOOT_MS, &reply, &err);
     json_decref(reply);
@@ -87,12 +131,21 @@ int machine_up(int files, int blocks)
         print_error("%s\n", err.msg);
         return -1;
     }
-    booted = wall_ms();
+    print_message("# machine up after %.1f s\n", (double)(wall_ms() - start) / 1000);
+    return 0;
+}
+
+int machine_up(int files, int blocks)
+{
+    int64_t start;
+
+    if (machine_boot(NULL))
+        return -1;
+    start = wall_ms();
     json_decref(machine_call(0, "{s:s, s:i, s:i}", "cmd", "guest_start", "files", files,
                              "blocks_per_file", blocks));
     machine_save("warm");
-    print_message("# machine up after %.1f s, guest warm and saved %.1f s later\n",
-                  (double)(booted - start) / 1000, (double)(wall_ms() - booted) / 1000);
+    print_message("# guest warm and saved %.1f s later\n", (double)(wall_ms() - start) / 1000);
     return 0;
 }
 

@@ -14,7 +14,13 @@
 extern struct testbed_config machine_config;
 extern struct testbed *machine;
 
-/* Boot, start a guest with @files of @blocks, save. For group setups: 0 or -1. */
+/*
+ * Boot the machine alone; with @options, which may be NULL. For group setups: 0 or -1.
+ * What comes then, like a file system made by machine_exec and "guest_start" by machine_call, fails
+ * like a test.
+ */
+int machine_boot(const struct testbed_options *options);
+/* Boot, start a guest with @files of @blocks, save. */
 int machine_up(int files, int blocks);
 /* The group's teardown. */
 int machine_down(void **state);
@@ -29,6 +35,13 @@ void machine_save(const char *name);
  * The reply is the caller's.
  */
 json_t *machine_call(int expect, const char *fmt, ...);
+
+/*
+ * A shell command in domain 0. The first returns its exit status, the second fails the test
+ * with the command's output if that is not 0. @ret_output (may be NULL), the caller's to free.
+ */
+int machine_try(char **ret_output, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void machine_exec(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A field of a reply; "" where there is no such text. */
 const char *machine_text(const json_t *reply, const char *name);

@@ -101,6 +101,21 @@ static void hello_says_who_answers(void **state)
     assert_true(testbed_alive(machine));
 }
 
+static void commands_run_in_domain_0(void **state)
+{
+    json_t *hello = machine_call(0, "{s:s}", "cmd", "hello");
+    char *output;
+
+    (void)state;
+    assert_int_equal(machine_try(&output, "uname -r; exit %d", 3), 3);
+    assert_int_equal(strcspn(output, "\n"), strlen(machine_text(hello, "kernel")));
+    assert_memory_equal(output, machine_text(hello, "kernel"), strlen(machine_text(hello, "kernel")));
+    free(output);
+    json_decref(hello);
+    machine_exec("test -b /dev/vdb && wcctl list");
+    machine_call(-EREMOTEIO, "{s:s, s:s, s:i}", "cmd", "exec", "line", "sleep 60", "deadline_ms", 50);
+}
+
 static void requests_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -279,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_killed_owner_leaves_nothing_behind),
         cmocka_unit_test(hello_says_who_answers),
+        cmocka_unit_test(commands_run_in_domain_0),
         cmocka_unit_test(requests_that_make_no_sense_are_refused),
         cmocka_unit_test_setup(a_snapshot_brings_the_past_back, machine_from_warm),
         cmocka_unit_test_setup(a_panic_is_a_kernel_crash, machine_from_warm),
