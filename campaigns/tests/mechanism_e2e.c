@@ -13,9 +13,6 @@
 #include <cmocka.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "testbed/tests/machine.h"
 
@@ -24,71 +21,14 @@
 #define ALL_BLOCKS (FILES * BLOCKS)
 #define SECTORS_PER_BLOCK 8
 
-/* What the next life found. */
-struct result {
-    int64_t blocks;         /* of all files, each read once: the workload may have cut some */
-    int64_t reused, corrupt, inconsistent, read_sectors, content_errors;
-};
-
-/* A command of the guest that must succeed. *ret_value: the number behind "KEY=" in its answer. */
-static void guest(const char *line, const char *key, int64_t *ret_value)
+static struct machine_life reboot(const char *mode)
 {
-    json_t *reply = machine_call(0, "{s:s, s:s}", "cmd", "guest_command", "line", line);
-    const char *answer = machine_text(reply, "answer");
-    const char *at = key ? strstr(answer, key) : NULL;
-    int64_t rc = machine_number(reply, "rc");
+    struct machine_life life = machine_reboot(mode);
 
-    if (rc)
-        fail_msg("the guest's '%s' failed: rc=%" PRId64 " %s", line, rc, answer);
-    if (key) {
-        assert_non_null(at);
-        *ret_value = strtoll(at + strlen(key), NULL, 10);
-    }
-    json_decref(reply);
-}
-
-static int64_t inode_of(unsigned file)
-{
-    char line[32];
-    int64_t inode;
-
-    snprintf(line, sizeof(line), "inode %u", file);
-    guest(line, "inode=", &inode);
-    return inode;
-}
-
-/* The workers stand still, and everything cached is clean. */
-static void quiet(void)
-{
-    guest("quiesce", NULL, NULL);
-    guest("sync", NULL, NULL);
-}
-
-static struct result reboot(const char *mode)
-{
-    json_t *reboot = machine_call(0, "{s:s, s:s}", "cmd", "reboot", "mode", mode);
-    json_t *verify;
-    struct result r;
-
-    if (!json_is_true(json_object_get(reboot, "booted")))
-        fail_msg("%s: the guest did not boot again: %s", mode,
-                 machine_text(reboot, "reason"));
-    verify = machine_call(0, "{s:s, s:s}", "cmd", "verify", "when", "reboot");
-    r = (struct result){
-        .blocks = machine_number(reboot, "blocks_read"),
-        .reused = machine_number(verify, "pages_reused"),
-        .corrupt = machine_number(verify, "pages_corrupt"),
-        .inconsistent = machine_number(verify, "pages_inconsistent"),
-        .read_sectors = machine_number(reboot, "read_sectors"),
-        .content_errors = machine_number(reboot, "content_errors"),
-    };
-    assert_true(r.blocks >= ALL_BLOCKS / 2);
-    print_message("# %s: %" PRId64 " pages reused, %" PRId64 " corrupt, %" PRId64
-                  " sectors read, %" PRId64 " wrong blocks seen by the guest\n", mode, r.reused,
-                  r.corrupt, r.read_sectors, r.content_errors);
-    json_decref(reboot);
-    json_decref(verify);
-    return r;
+    /* The workload may have cut some. */
+    assert_true(life.blocks >= ALL_BLOCKS / 2);
+    machine_life_done(&life);
+    return life;
 }
 
 /*
@@ -97,7 +37,7 @@ static struct result reboot(const char *mode)
  */
 static void harms_only_disabled(void)
 {
-    struct result off, on;
+    struct machine_life off, on;
 
     machine_save("attack");
     off = reboot("disabled");
@@ -114,7 +54,7 @@ static void harms_only_disabled(void)
 static void golden_run_is_clean(void **state)
 {
     json_t *reply;
-    struct result r;
+    struct machine_life r;
 
     (void)state;
     reply = machine_call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", 1000);
@@ -136,10 +76,10 @@ static void golden_run_is_clean(void **state)
 static void panic_keeps_the_cache(void **state)
 {
     json_t *reply;
-    struct result warm, cold;
+    struct machine_life warm, cold;
 
     (void)state;
-    quiet();
+    machine_guest_quiet();
     reply = machine_call(0, "{s:s, s:s, s:{}, s:i}", "cmd", "inject", "class", "PANIC", "params",
                  "deadline_ms", 10000);
     assert_string_equal(machine_text(reply, "outcome"), "kernel_crash");
@@ -159,20 +99,22 @@ static void panic_keeps_the_cache(void **state)
                 warm.blocks * SECTORS_PER_BLOCK * 8 / 10);
 }
 
-static void poke(const char *what, int64_t inode)
+static int64_t inode_of(unsigned file)
 {
-    char line[128];
+    return machine_guest_number("inode", "inode %u", file);
+}
 
-    snprintf(line, sizeof(line), "poke %s %" PRId64 " 5 100 165", what, inode);
-    guest(line, NULL, NULL);
+static void poke(const char *what, unsigned file)
+{
+    machine_guest("poke %s %" PRId64 " 5 100 165", what, inode_of(file));
 }
 
 /* Catches: a store into a clean page that goes unseen. */
 static void wild_store(void **state)
 {
     (void)state;
-    quiet();
-    poke("store", inode_of(1));
+    machine_guest_quiet();
+    poke("store", 1);
     harms_only_disabled();
 }
 
@@ -180,15 +122,11 @@ static void wild_store(void **state)
 static void store_in_flight_read(void **state)
 {
     (void)state;
-    quiet();
-    guest("drop_caches 1", NULL, NULL);
-    poke("store_inflight_read", inode_of(1));
-    for (unsigned f = 0; f < FILES; f++) {
-        char line[32];
-
-        snprintf(line, sizeof(line), "read %u", f);
-        guest(line, NULL, NULL);
-    }
+    machine_guest_quiet();
+    machine_guest("drop_caches 1");
+    poke("store_inflight_read", 1);
+    for (unsigned f = 0; f < FILES; f++)
+        machine_guest("read %u", f);
     harms_only_disabled();
 }
 
@@ -196,22 +134,18 @@ static void store_in_flight_read(void **state)
 static void store_in_flight_write(void **state)
 {
     (void)state;
-    quiet();
-    poke("store_inflight_write", inode_of(3));
-    guest("rewrite 3", NULL, NULL);
+    machine_guest_quiet();
+    poke("store_inflight_write", 3);
+    machine_guest("rewrite 3");
     harms_only_disabled();
 }
 
 /* Catches: a wrong entry in the cache-mapping table that is believed. */
 static void wrong_mapping(void **state)
 {
-    char line[128];
-
     (void)state;
-    quiet();
-    snprintf(line, sizeof(line), "poke badmap %" PRId64 " 5 %" PRId64 " 5", inode_of(1),
-             inode_of(2));
-    guest(line, NULL, NULL);
+    machine_guest_quiet();
+    machine_guest("poke badmap %" PRId64 " 5 %" PRId64 " 5", inode_of(1), inode_of(2));
     harms_only_disabled();
 }
 

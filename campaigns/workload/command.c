@@ -4,16 +4,15 @@
  * goes out as "wcr: [@TAG] | text" lines, and the last line is
  * "wcr: [@TAG] COMMAND ... rc=N"; the tag is how the agent tells answers apart.
  */
-#include "campaigns/workload/guest.h"
+#include "campaigns/workload/command.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,17 +22,17 @@
 #define CHILD_LIMIT_NS UINT64_C(60000000000)
 #define ARGS_MAX 32
 
-struct command {
-    const char *name;
-    int (*run)(struct guest *g, int argc, char **argv);
-};
-
 static char tag_text[32];
-static _Alignas(CONTENT_BLOCK_SIZE) char block[CONTENT_BLOCK_SIZE];
 
-static void say(const char *text)
+void command_say(const char *fmt, ...)
 {
-    printf("wcr: %s| %s\n", tag_text, text);
+    va_list ap;
+
+    printf("wcr: %s| ", tag_text);
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    putchar('\n');
 }
 
 static int file_write(const char *path, const char *text)
@@ -71,7 +70,7 @@ static int cmd_cat(struct guest *g, int argc, char **argv)
     close(fd);
     text[len] = '\0';
     for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-        say(l);
+        command_say("%s", l);
     return 0;
 }
 
@@ -178,74 +177,6 @@ static int cmd_resume(struct guest *g, int argc, char **argv)
     return 0;
 }
 
-/* The file whose number is the first argument. */
-static int file_arg(struct guest *g, int argc, char **argv, int flags, unsigned *ret_file)
-{
-    *ret_file = argc > 1 ? (unsigned)atoi(argv[1]) : UINT_MAX;
-    return *ret_file < g->opt.files ? file_open(g, *ret_file, flags, NULL) : -EINVAL;
-}
-
-static int cmd_inode(struct guest *g, int argc, char **argv)
-{
-    struct stat st;
-    unsigned file;
-    int fd = file_arg(g, argc, argv, O_RDONLY, &file), r = 0;
-
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &st) < 0)
-        r = -errno;
-    else
-        printf("wcr: %s| inode=%llu\n", tag_text, (unsigned long long)st.st_ino);
-    close(fd);
-    return r;
-}
-
-/* Overwrite a whole file and make it durable, for tests. */
-static int cmd_rewrite(struct guest *g, int argc, char **argv)
-{
-    unsigned file;
-    int fd = file_arg(g, argc, argv, O_WRONLY, &file), r;
-
-    if (fd < 0)
-        return fd;
-    for (unsigned b = 0; b < g->opt.blocks; b++)
-        status_block_of(g, file, b)->issued++;
-    r = status_file_write_all(g, file);
-    for (unsigned b = 0; b < g->opt.blocks && !r; b++) {
-        content_fill(block, g->opt.seed, file, b, status_block_of(g, file, b)->issued);
-        if (pwrite(fd, block, sizeof(block), (off_t)b * CONTENT_BLOCK_SIZE) != sizeof(block))
-            r = errno ? -errno : -ENOSPC;
-    }
-    if (!r && fsync(fd) < 0)
-        r = -errno;
-    close(fd);
-    if (r)
-        return r;
-    for (unsigned b = 0; b < g->opt.blocks; b++)
-        status_block_of(g, file, b)->acked = status_block_of(g, file, b)->issued;
-    return status_file_write_all(g, file);
-}
-
-/* Read a whole file by its number, for tests: the answer counts its bad blocks. */
-static int cmd_read(struct guest *g, int argc, char **argv)
-{
-    unsigned file, bad = 0, b = 0;
-    int fd = file_arg(g, argc, argv, O_RDONLY, &file);
-
-    if (fd < 0)
-        return fd;
-    for (; b < g->opt.blocks && read(fd, block, sizeof(block)) == (ssize_t)sizeof(block); b++) {
-        const struct status_block *s = status_block_of(g, file, b);
-        struct content_expect e = {g->opt.seed, file, b, s->issued, s->acked};
-
-        bad += content_judge(block, &e) != CONTENT_OK;
-    }
-    close(fd);
-    printf("wcr: %s| blocks=%u bad=%u\n", tag_text, b, bad);
-    return 0;
-}
-
 /* Kill a worker as a fault would: what a process crash looks like, for tests. */
 static int cmd_kill(struct guest *g, int argc, char **argv)
 {
@@ -263,16 +194,24 @@ static int cmd_ping(struct guest *g, int argc, char **argv)
 }
 
 static const struct command commands[] = {
-    {"cat", cmd_cat},         {"drop_caches", cmd_drop_caches}, {"inode", cmd_inode},
-    {"kill", cmd_kill},       {"ping", cmd_ping},               {"poke", cmd_poke},
-    {"quiesce", cmd_quiesce}, {"read", cmd_read},               {"resume", cmd_resume},
-    {"rewrite", cmd_rewrite}, {"stap", cmd_stap},               {"sync", cmd_sync},
+    {"cat", cmd_cat},         {"drop_caches", cmd_drop_caches}, {"kill", cmd_kill},
+    {"ping", cmd_ping},       {"poke", cmd_poke},               {"quiesce", cmd_quiesce},
+    {"resume", cmd_resume},   {"stap", cmd_stap},               {"sync", cmd_sync}, {0},
 };
+
+/* NULL: there is none of that name. */
+static const struct command *find(const struct command *c, const char *name)
+{
+    while (c->name && strcmp(c->name, name) != 0)
+        c++;
+    return c->name ? c : NULL;
+}
 
 void command_run(struct guest *g, char *line)
 {
     char *argv[ARGS_MAX], *save = NULL;
-    int argc = 0, r = -ENOSYS;
+    const struct command *c;
+    int argc = 0, r;
 
     tag_text[0] = '\0';
     for (char *w = strtok_r(line, " \t\r\n", &save); w && argc < ARGS_MAX;
@@ -284,9 +223,8 @@ void command_run(struct guest *g, char *line)
     }
     if (!argc)
         return;
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (strcmp(commands[i].name, argv[0]) == 0)
-            r = commands[i].run(g, argc, argv);
+    c = find(commands, argv[0]) ?: find(file_commands, argv[0]);
+    r = c ? c->run(g, argc, argv) : -ENOSYS;
     if (strcmp(argv[0], "stap") != 0)
         printf("wcr: %s%s rc=%d\n", tag_text, argv[0], r);
 }

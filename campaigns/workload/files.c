@@ -35,6 +35,28 @@ int file_open(struct guest *g, uint32_t file, int flags, char *ret_letter)
     return fd >= 0 ? fd : -errno;
 }
 
+int file_inode_set(struct guest *g, uint32_t file, int fd)
+{
+    struct stat st = {0};
+
+    if (fd >= 0 && fstat(fd, &st) < 0)
+        return -errno;
+    g->table[file * g->pages_per_file].inode = st.st_ino;
+    return status_file_write_all(g, file);
+}
+
+int files_dir_sync(void)
+{
+    int fd = open(FILES_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r;
+
+    if (fd < 0)
+        return -errno;
+    r = fsync(fd) < 0 ? -errno : 0;
+    close(fd);
+    return r;
+}
+
 static int file_fill(struct guest *g, uint32_t file)
 {
     uint32_t blocks = g->opt.blocks;

@@ -16,6 +16,7 @@
 #include "campaigns/workload/content.h"
 #include "campaigns/workload/status_layout.h"
 
+#define DATA_DEVICE "/dev/xvda"
 #define DATA_DIR "/data"
 #define FILES_DIR DATA_DIR "/w"
 
@@ -69,9 +70,22 @@ static inline struct status_block *status_block_of(struct guest *g, uint32_t fil
                 .blocks[block % STATUS_BLOCKS_PER_PAGE];
 }
 
+/* versions.c: the table in memory and on the status disk. All return 0 or -errno. */
+/* New versions for @count blocks, made known before they are used. */
+int versions_issue(struct guest *g, uint32_t file, uint32_t first, uint32_t count);
+/* Nothing is promised about blocks from @first on: they are about to be cut off. */
+int versions_disown(struct guest *g, uint32_t file, uint32_t first);
+/* Durably zero: no version at all may be found there. */
+int versions_zero(struct guest *g, uint32_t file, uint32_t first, uint32_t count);
+/* The versions issued are durable. Blocks that no file has are left out. */
+int versions_acknowledge(struct guest *g, uint32_t file, uint32_t first, uint32_t count);
+
 /* files.c: names and whole files. A file has one of two names, and moves between them. */
 void file_path(char ret[64], uint32_t file, char letter);
 int file_open(struct guest *g, uint32_t file, int flags, char *ret_letter);
+/* The inode of the file's pages from now on; @fd -1: none. */
+int file_inode_set(struct guest *g, uint32_t file, int fd);
+int files_dir_sync(void);
 int files_fill(struct guest *g);
 int files_warm(struct guest *g);
 

@@ -17,8 +17,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define DATA_DEVICE "/dev/xvda"
-
 static struct guest *guest;
 
 static void mounts(void)

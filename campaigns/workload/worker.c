@@ -62,43 +62,10 @@ static int file_blocks(int fd, uint32_t *ret)
     return 0;
 }
 
-static int table_write(struct worker *w, uint32_t file, uint32_t first, uint32_t count)
+/* What was issued of a file of @blocks blocks was synced. */
+static int blocks_acknowledge(struct worker *w, uint32_t file, uint32_t blocks)
 {
-    uint32_t per = STATUS_BLOCKS_PER_PAGE;
-    int r = 0;
-
-    for (uint32_t b = first / per * per; b < first + count && !r; b += per)
-        r = status_file_write(w->g, file, b);
-    return r;
-}
-
-/* New versions for @count blocks, made known before they are used. */
-static int versions_issue(struct worker *w, uint32_t file, uint32_t first, uint32_t count)
-{
-    for (uint32_t b = first; b < first + count; b++)
-        status_block_of(w->g, file, b)->issued++;
-    return table_write(w, file, first, count);
-}
-
-/* Nothing is promised about blocks from @first on: they are about to be cut off. */
-static int versions_disown(struct worker *w, uint32_t file, uint32_t first)
-{
-    for (uint32_t b = first; b < w->g->opt.blocks; b++)
-        status_block_of(w->g, file, b)->acked = 0;
-    return table_write(w, file, first, w->g->opt.blocks - first);
-}
-
-/* fsync succeeded on a file of @blocks blocks that hold the issued versions. */
-static int versions_acknowledge(struct worker *w, uint32_t file, uint32_t blocks)
-{
-    if (w->tainted[file])
-        return 0;
-    for (uint32_t b = 0; b < blocks && b < w->g->opt.blocks; b++) {
-        struct status_block *s = status_block_of(w->g, file, b);
-
-        s->acked = s->issued;
-    }
-    return table_write(w, file, 0, blocks ? blocks : 1);
+    return w->tainted[file] ? 0 : versions_acknowledge(w->g, file, 0, blocks);
 }
 
 static int file_sync(struct worker *w, uint32_t file, int fd)
@@ -109,19 +76,7 @@ static int file_sync(struct worker *w, uint32_t file, int fd)
         w->tainted[file] = true;
         return -errno;
     }
-    return file_blocks(fd, &blocks) ?: versions_acknowledge(w, file, blocks);
-}
-
-static int dir_sync(void)
-{
-    int fd = open(FILES_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r;
-
-    if (fd < 0)
-        return -errno;
-    r = fsync(fd) < 0 ? -errno : 0;
-    close(fd);
-    return r;
+    return file_blocks(fd, &blocks) ?: blocks_acknowledge(w, file, blocks);
 }
 
 static void buffer_fill(struct worker *w, uint32_t file, uint32_t first, uint32_t count)
@@ -146,7 +101,7 @@ static int blocks_write(struct worker *w, uint32_t file, int fd, uint32_t first,
 
 static int range_write(struct worker *w, uint32_t file, int fd, uint32_t first, uint32_t count)
 {
-    int r = versions_issue(w, file, first, count);
+    int r = versions_issue(w->g, file, first, count);
 
     for (uint32_t b = 0; b < count && !r; b += CHUNK)
         r = blocks_write(w, file, fd, first + b, count - b < CHUNK ? count - b : CHUNK);
@@ -202,7 +157,7 @@ static int op_mmap(struct worker *w, uint32_t file, int fd, uint32_t blocks)
              (off_t)block * CONTENT_BLOCK_SIZE);
     if (p == MAP_FAILED)
         return -errno;
-    r = versions_issue(w, file, block, 1);
+    r = versions_issue(w->g, file, block, 1);
     if (!r) {
         buffer_fill(w, file, block, 1);
         memcpy(p, buffer, CONTENT_BLOCK_SIZE);
@@ -220,7 +175,7 @@ static int op_truncate(struct worker *w, uint32_t file, int fd, uint32_t blocks)
 
     if (!blocks)
         return 0;
-    r = versions_disown(w, file, keep);
+    r = versions_disown(w->g, file, keep);
     if (!r && ftruncate(fd, (off_t)keep * CONTENT_BLOCK_SIZE) < 0)
         r = -errno;
     if (!r && keep < blocks && draw(w, 2))
@@ -236,18 +191,7 @@ static int op_rename(struct worker *w, uint32_t file, char letter)
     file_path(to, file, letter == 'f' ? 'g' : 'f');
     if (rename(from, to) < 0)
         return -errno;
-    return draw(w, 2) ? dir_sync() : 0;
-}
-
-static int inode_set(struct worker *w, uint32_t file, int fd)
-{
-    struct status_file *t = &w->g->table[file * w->g->pages_per_file];
-    struct stat st = {0};
-
-    if (fd >= 0 && fstat(fd, &st) < 0)
-        return -errno;
-    t->inode = st.st_ino;
-    return status_file_write_all(w->g, file);
+    return draw(w, 2) ? files_dir_sync() : 0;
 }
 
 static int op_recreate(struct worker *w, uint32_t file, char letter)
@@ -256,7 +200,7 @@ static int op_recreate(struct worker *w, uint32_t file, char letter)
     int r, fd;
 
     /* The inode number may be another file's before this one has its new one. */
-    r = versions_disown(w, file, 0) ?: inode_set(w, file, -1);
+    r = versions_disown(w->g, file, 0) ?: file_inode_set(w->g, file, -1);
     if (r)
         return r;
     file_path(path, file, letter);
@@ -266,9 +210,9 @@ static int op_recreate(struct worker *w, uint32_t file, char letter)
     if (fd < 0)
         return -errno;
     w->tainted[file] = false;
-    r = inode_set(w, file, fd) ?: range_write(w, file, fd, 0, w->g->opt.blocks);
+    r = file_inode_set(w->g, file, fd) ?: range_write(w, file, fd, 0, w->g->opt.blocks);
     if (!r)
-        r = dir_sync() ?: file_sync(w, file, fd);
+        r = files_dir_sync() ?: file_sync(w, file, fd);
     close(fd);
     return r;
 }
@@ -325,8 +269,8 @@ static int op_replace(struct worker *w, uint32_t file, char letter)
         r = -errno;
     if (!r) {
         w->tainted[file] = false;
-        r = inode_set(w, file, fd) ?: dir_sync() ?:
-            versions_acknowledge(w, file, w->g->opt.blocks);
+        r = file_inode_set(w->g, file, fd) ?: files_dir_sync() ?:
+            blocks_acknowledge(w, file, w->g->opt.blocks);
     }
     close(fd);
     return r;

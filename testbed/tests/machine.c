@@ -115,6 +115,109 @@ void machine_exec(const char *fmt, ...)
     free(output);
 }
 
+/* The reply to a command of the guest. */
+static json_t *guest_say(const char *fmt, va_list ap)
+{
+    char line[512];
+
+    assert_true(vsnprintf(line, sizeof(line), fmt, ap) < (int)sizeof(line));
+    return machine_call(0, "{s:s, s:s, s:i}", "cmd", "guest_command", "line", line, "deadline_ms",
+                        60000);
+}
+
+static void guest_must(const char *fmt, const json_t *reply)
+{
+    if (machine_number(reply, "rc"))
+        fail_msg("the guest's '%s': rc=%d %s", fmt, (int)machine_number(reply, "rc"),
+                 machine_text(reply, "answer"));
+}
+
+int machine_guest_try(const char *fmt, ...)
+{
+    json_t *reply;
+    va_list ap;
+    int rc;
+
+    va_start(ap, fmt);
+    reply = guest_say(fmt, ap);
+    va_end(ap);
+    rc = (int)machine_number(reply, "rc");
+    json_decref(reply);
+    return rc;
+}
+
+void machine_guest(const char *fmt, ...)
+{
+    json_t *reply;
+    va_list ap;
+
+    va_start(ap, fmt);
+    reply = guest_say(fmt, ap);
+    va_end(ap);
+    guest_must(fmt, reply);
+    json_decref(reply);
+}
+
+int64_t machine_guest_number(const char *key, const char *fmt, ...)
+{
+    const char *at;
+    json_t *reply;
+    int64_t value;
+    va_list ap;
+
+    va_start(ap, fmt);
+    reply = guest_say(fmt, ap);
+    va_end(ap);
+    guest_must(fmt, reply);
+    at = strstr(machine_text(reply, "answer"), key);
+    if (!at || at[strlen(key)] != '=')
+        fail_msg("the guest's '%s' says no %s: %s", fmt, key, machine_text(reply, "answer"));
+    value = strtoll(at + strlen(key) + 1, NULL, 10);
+    json_decref(reply);
+    return value;
+}
+
+void machine_guest_quiet(void)
+{
+    machine_guest("quiesce");
+    machine_guest("sync");
+}
+
+struct machine_life machine_reboot(const char *mode)
+{
+    json_t *reboot = machine_call(0, "{s:s, s:s}", "cmd", "reboot", "mode", mode);
+    json_t *verify;
+    struct machine_life l;
+
+    if (!json_is_true(json_object_get(reboot, "booted")))
+        fail_msg("%s: the guest did not boot again: %s: %s", mode, machine_text(reboot, "reason"),
+                 machine_text(reboot, "console"));
+    verify = machine_call(0, "{s:s, s:s}", "cmd", "verify", "when", "reboot");
+    l = (struct machine_life){
+        .blocks = machine_number(reboot, "blocks_read"),
+        .files_missing = machine_number(reboot, "files_missing"),
+        .read_errors = machine_number(reboot, "read_errors"),
+        .content_errors = machine_number(reboot, "content_errors"),
+        .reused = machine_number(verify, "pages_reused"),
+        .inconsistent = machine_number(verify, "pages_inconsistent"),
+        .corrupt = machine_number(verify, "pages_corrupt"),
+        .read_sectors = machine_number(reboot, "read_sectors"),
+        .pages = json_incref(json_object_get(verify, "pages")),
+    };
+    print_message("# %s: %d blocks, %d pages reused, %d inconsistent, %d corrupt, %d sectors read, %d "
+                  "wrong blocks seen by the guest\n", mode, (int)l.blocks, (int)l.reused,
+                  (int)l.inconsistent, (int)l.corrupt, (int)l.read_sectors, (int)l.content_errors);
+    json_decref(reboot);
+    json_decref(verify);
+    return l;
+}
+
+void machine_life_done(struct machine_life *life)
+{
+    json_decref(life->pages);
+    life->pages = NULL;
+}
+
 int machine_boot(const struct testbed_options *options)
 {
     int64_t start = wall_ms();

@@ -43,6 +43,30 @@ json_t *machine_call(int expect, const char *fmt, ...);
 int machine_try(char **ret_output, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void machine_exec(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * A command of the guest's init (campaigns/workload/command.c): what it returned; or it must succeed;
+ * or it must and the number behind "KEY=" in its answer is wanted.
+ */
+int machine_guest_try(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void machine_guest(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int64_t machine_guest_number(const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The workers stand still, and everything cached is clean. */
+void machine_guest_quiet(void);
+
+/* What the next life found. */
+struct machine_life {
+    int64_t blocks;             /* of all files, each read once */
+    int64_t files_missing, read_errors, content_errors;
+    int64_t reused, inconsistent, corrupt;
+    int64_t read_sectors;
+    json_t *pages;              /* those not consistent, as in verify's reply */
+};
+
+/* End the guest as a crash, boot it again in @mode and verify; both must succeed. */
+struct machine_life machine_reboot(const char *mode);
+void machine_life_done(struct machine_life *life);
+
 /* A field of a reply; "" where there is no such text. */
 const char *machine_text(const json_t *reply, const char *name);
 int64_t machine_number(const json_t *reply, const char *name);

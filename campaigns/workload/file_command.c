@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Commands that change files and their blocks, for tests. FILE is a number, FIRST and COUNT are in
+ * blocks of 4 KiB, and the version table follows, so that whoever reads later
+ * can judge what is found. To be used while the workers stand still.
+ *
+ *   write FILE FIRST COUNT [direct|mmap|keep] [data|msync|sync]
+ *	New versions, also behind the end. keep: through a mapping that stays. data: on the disk
+ *	when this returns, but no promise; sync: promised.
+ *   truncate FILE COUNT [sync]
+ *   punch FILE FIRST COUNT, zero FILE FIRST COUNT
+ *	Durably: zero is all that may be found there.
+ *   create FILE, unlink FILE [sync], replace FILE
+ *	replace: a new file, renamed over the old one; durable.
+ *   device write|discard|zero FILE FIRST COUNT
+ *	Through the block device, behind the file's back, durably. write: new versions.
+ *   steal FILE FIRST COUNT FROM
+ *	Direct reads of file FROM right into the mapped pages of FILE.
+ *   drop FILE FIRST COUNT STEP
+ *	Every STEP-th page leaves the cache.
+ *   trim
+ *	Discard what the file system does not use: "trimmed=BYTES".
+ *   sector FILE BLOCK: "sector=N" on the data disk, 0: none
+ *   inode FILE: "inode=N"
+ *   read FILE: "blocks=N bad=N"
+ *   folios FILE: "pages=N large=N", large: in folios of more than a page
+ *   reused FILE: "reused=N" pages taken over from the last life
+ */
+#define _GNU_SOURCE
+#include "campaigns/workload/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/kernel-page-flags.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SIZE CONTENT_BLOCK_SIZE
+
+static _Alignas(SIZE) char block[SIZE];
+
+struct range {
+    unsigned file, first, count;
+};
+
+static bool word(int argc, char **argv, const char *wanted)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], wanted) == 0)
+            return true;
+    return false;
+}
+
+/* The file whose number is argv[at], opened. */
+static int file_arg(struct guest *g, int argc, char **argv, int at, int flags, unsigned *ret_file)
+{
+    *ret_file = argc > at ? (unsigned)atoi(argv[at]) : UINT_MAX;
+    return *ret_file < g->opt.files ? file_open(g, *ret_file, flags, NULL) : -EINVAL;
+}
+
+/* The path it has now. */
+static int path_arg(struct guest *g, int argc, char **argv, char ret_path[64], unsigned *ret_file)
+{
+    char letter;
+    int fd;
+
+    *ret_file = argc > 1 ? (unsigned)atoi(argv[1]) : UINT_MAX;
+    if (*ret_file >= g->opt.files)
+        return -EINVAL;
+    fd = file_open(g, *ret_file, O_RDONLY, &letter);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    file_path(ret_path, *ret_file, letter);
+    return 0;
+}
+
+/* FILE FIRST COUNT from argv[at] on; returns the open file. */
+static int range_arg(struct guest *g, int argc, char **argv, int at, int flags, struct range *ret)
+{
+    if (argc < at + 3)
+        return -EINVAL;
+    ret->first = (unsigned)atoi(argv[at + 1]);
+    ret->count = (unsigned)atoi(argv[at + 2]);
+    if (!ret->count || ret->count > g->opt.blocks || ret->first > g->opt.blocks - ret->count)
+        return -EINVAL;
+    return file_arg(g, argc, argv, at, flags, &ret->file);
+}
+
+static off_t offset(unsigned b)
+{
+    return (off_t)b * SIZE;
+}
+
+static void block_fill(struct guest *g, unsigned file, unsigned b)
+{
+    content_fill(block, g->opt.seed, file, b, status_block_of(g, file, b)->issued);
+}
+
+static int block_write(int fd, off_t at)
+{
+    errno = 0;
+    if (pwrite(fd, block, SIZE, at) != SIZE)
+        return errno ? -errno : -ENOSPC;
+    return 0;
+}
+
+static void *block_map(int fd, unsigned b)
+{
+    return mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset(b));
+}
+
+static int block_store(int fd, unsigned b, bool keep, bool sync)
+{
+    void *p = block_map(fd, b);
+    int r = 0;
+
+    if (p == MAP_FAILED)
+        return -errno;
+    memcpy(p, block, SIZE);
+    if (sync && msync(p, SIZE, MS_SYNC) < 0)
+        r = -errno;
+    if (!keep)
+        munmap(p, SIZE);
+    return r;
+}
+
+static int range_sync(struct guest *g, int fd, const struct range *r)
+{
+    return fsync(fd) < 0 ? -errno : versions_acknowledge(g, r->file, r->first, r->count);
+}
+
+static int data_sync(int fd, const struct range *r)
+{
+    int rc = sync_file_range(fd, offset(r->first), offset(r->count), SYNC_FILE_RANGE_WAIT_BEFORE |
+                             SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+
+    return rc < 0 ? -errno : 0;
+}
+
+static int cmd_write(struct guest *g, int argc, char **argv)
+{
+    bool keep = word(argc, argv, "keep"), map = keep || word(argc, argv, "mmap");
+    int direct = word(argc, argv, "direct") ? O_DIRECT : 0;
+    struct range at;
+    int fd = range_arg(g, argc, argv, 1, O_RDWR | direct, &at), r;
+
+    if (fd < 0)
+        return fd;
+    r = versions_issue(g, at.file, at.first, at.count);
+    for (unsigned b = at.first; b < at.first + at.count && !r; b++) {
+        block_fill(g, at.file, b);
+        r = map ? block_store(fd, b, keep, word(argc, argv, "msync")) : block_write(fd, offset(b));
+    }
+    if (!r && word(argc, argv, "data"))
+        r = data_sync(fd, &at);
+    if (!r && word(argc, argv, "sync"))
+        r = range_sync(g, fd, &at);
+    close(fd);
+    return r;
+}
+
+static int cmd_rewrite(struct guest *g, int argc, char **argv)
+{
+    char blocks[16];
+    char *args[] = {"write", argc > 1 ? argv[1] : "", "0", blocks, "sync"};
+
+    snprintf(blocks, sizeof(blocks), "%u", g->opt.blocks);
+    return cmd_write(g, 5, args);
+}
+
+static int cmd_truncate(struct guest *g, int argc, char **argv)
+{
+    unsigned file, keep = argc > 2 ? (unsigned)atoi(argv[2]) : 0;
+    int fd = file_arg(g, argc, argv, 1, O_RDWR, &file), r;
+
+    if (fd < 0)
+        return fd;
+    r = versions_disown(g, file, keep);
+    if (!r && (ftruncate(fd, offset(keep)) < 0 || (word(argc, argv, "sync") && fsync(fd) < 0)))
+        r = -errno;
+    close(fd);
+    return r;
+}
+
+/* punch and zero: argv[0] says which. */
+static int cmd_fallocate(struct guest *g, int argc, char **argv)
+{
+    int mode = FALLOC_FL_KEEP_SIZE |
+               (strcmp(argv[0], "punch") == 0 ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+    struct range at;
+    int fd = range_arg(g, argc, argv, 1, O_RDWR, &at), r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (fallocate(fd, mode, offset(at.first), offset(at.count)) < 0 || fsync(fd) < 0)
+        r = -errno;
+    close(fd);
+    return r ?: versions_zero(g, at.file, at.first, at.count);
+}
+
+static int create(unsigned file, char letter)
+{
+    char path[64];
+    int fd;
+
+    file_path(path, file, letter);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
+static int cmd_create(struct guest *g, int argc, char **argv)
+{
+    unsigned file = argc > 1 ? (unsigned)atoi(argv[1]) : UINT_MAX;
+    int fd = file < g->opt.files ? create(file, 'f') : -EINVAL, r;
+
+    if (fd < 0)
+        return fd;
+    r = file_inode_set(g, file, fd);
+    close(fd);
+    return r;
+}
+
+static int cmd_unlink(struct guest *g, int argc, char **argv)
+{
+    unsigned file;
+    char path[64];
+    int r = path_arg(g, argc, argv, path, &file);
+
+    if (!r)
+        r = versions_disown(g, file, 0) ?: file_inode_set(g, file, -1);
+    if (!r && unlink(path) < 0)
+        r = -errno;
+    return r ?: word(argc, argv, "sync") ? files_dir_sync() : 0;
+}
+
+static int cmd_replace(struct guest *g, int argc, char **argv)
+{
+    struct range all = {.count = g->opt.blocks};
+    char path[64], temp[64];
+    int fd, r = path_arg(g, argc, argv, path, &all.file);
+
+    if (r)
+        return r;
+    file_path(temp, all.file, 't');
+    fd = create(all.file, 't');
+    if (fd < 0)
+        return fd;
+    r = versions_issue(g, all.file, 0, all.count);
+    for (unsigned b = 0; b < all.count && !r; b++) {
+        block_fill(g, all.file, b);
+        r = block_write(fd, offset(b));
+    }
+    if (!r && (fsync(fd) < 0 || rename(temp, path) < 0))
+        r = -errno;
+    r = r ?: file_inode_set(g, all.file, fd) ?: files_dir_sync() ?:
+        versions_acknowledge(g, all.file, 0, all.count);
+    close(fd);
+    return r;
+}
+
+/* Where the block is on the data disk, in bytes; 0: nowhere. */
+static int block_place(int fd, unsigned b, uint64_t *ret)
+{
+    int size, at;
+
+    if (ioctl(fd, FIGETBSZ, &size) < 0)
+        return -errno;
+    at = (int)(offset(b) / size);
+    if (ioctl(fd, FIBMAP, &at) < 0)
+        return -errno;
+    *ret = (uint64_t)(unsigned)at * (unsigned)size;
+    return 0;
+}
+
+static int device_block(struct guest *g, int disk, const char *how, unsigned file, unsigned b,
+                        uint64_t place)
+{
+    uint64_t range[2] = {place, SIZE};
+
+    if (strcmp(how, "write") == 0) {
+        block_fill(g, file, b);
+        return block_write(disk, (off_t)place);
+    }
+    return ioctl(disk, strcmp(how, "discard") == 0 ? BLKDISCARD : BLKZEROOUT, range) < 0 ? -errno : 0;
+}
+
+static int device_change(struct guest *g, int fd, int disk, const char *how, const struct range *at)
+{
+    int r = 0;
+
+    if (strcmp(how, "write") == 0)
+        r = versions_issue(g, at->file, at->first, at->count);
+    for (unsigned b = at->first; b < at->first + at->count && !r; b++) {
+        uint64_t place;
+
+        r = block_place(fd, b, &place);
+        if (!r)
+            r = place ? device_block(g, disk, how, at->file, b, place) : -ENXIO;
+    }
+    if (!r && fsync(disk) < 0)
+        r = -errno;
+    return r;
+}
+
+static int cmd_device(struct guest *g, int argc, char **argv)
+{
+    const char *how = argc > 1 ? argv[1] : "";
+    struct range at;
+    int fd = range_arg(g, argc, argv, 2, O_RDONLY, &at), disk, r;
+
+    if (fd < 0)
+        return fd;
+    disk = open(DATA_DEVICE, O_RDWR | O_CLOEXEC);
+    r = disk < 0 ? -errno : device_change(g, fd, disk, how, &at);
+    close(disk);
+    close(fd);
+    if (r)
+        return r;
+    /* A device need not forget what it was told to discard. */
+    if (strcmp(how, "discard") == 0)
+        return versions_disown(g, at.file, at.first);
+    return strcmp(how, "write") == 0 ? versions_acknowledge(g, at.file, at.first, at.count) :
+           versions_zero(g, at.file, at.first, at.count);
+}
+
+static int cmd_steal(struct guest *g, int argc, char **argv)
+{
+    struct range at;
+    int fd = range_arg(g, argc, argv, 1, O_RDWR, &at), from = -1, r = 0;
+    unsigned other;
+
+    if (fd < 0)
+        return fd;
+    from = file_arg(g, argc, argv, 4, O_RDONLY | O_DIRECT, &other);
+    if (from < 0)
+        r = from;
+    for (unsigned b = at.first; b < at.first + at.count && !r; b++) {
+        void *p = block_map(fd, b);
+
+        if (p == MAP_FAILED || pread(from, p, SIZE, offset(b)) != SIZE)
+            r = -errno;
+        if (p != MAP_FAILED)
+            munmap(p, SIZE);
+    }
+    if (from >= 0)
+        close(from);
+    close(fd);
+    return r;
+}
+
+static int cmd_drop(struct guest *g, int argc, char **argv)
+{
+    unsigned step = argc > 4 ? (unsigned)atoi(argv[4]) : 1;
+    struct range at;
+    int fd = range_arg(g, argc, argv, 1, O_RDONLY, &at), r = 0;
+
+    if (fd < 0)
+        return fd;
+    for (unsigned b = at.first; b < at.first + at.count && step && !r; b += step)
+        r = -posix_fadvise(fd, offset(b), SIZE, POSIX_FADV_DONTNEED);
+    close(fd);
+    return r;
+}
+
+static int cmd_trim(struct guest *g, int argc, char **argv)
+{
+    struct fstrim_range all = {.len = ULLONG_MAX};
+    int fd = open(DATA_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+    (void)g, (void)argc, (void)argv;
+    if (fd < 0)
+        return -errno;
+    if (ioctl(fd, FITRIM, &all) < 0)
+        r = -errno;
+    else
+        command_say("trimmed=%llu", (unsigned long long)all.len);
+    close(fd);
+    return r;
+}
+
+static int cmd_sector(struct guest *g, int argc, char **argv)
+{
+    unsigned file, b = argc > 2 ? (unsigned)atoi(argv[2]) : 0;
+    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r;
+    uint64_t place;
+
+    if (fd < 0)
+        return fd;
+    r = block_place(fd, b, &place);
+    if (!r)
+        command_say("sector=%llu", (unsigned long long)(place / 512));
+    close(fd);
+    return r;
+}
+
+static int cmd_inode(struct guest *g, int argc, char **argv)
+{
+    struct stat st;
+    unsigned file;
+    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
+        r = -errno;
+    else
+        command_say("inode=%llu", (unsigned long long)st.st_ino);
+    close(fd);
+    return r;
+}
+
+static int cmd_read(struct guest *g, int argc, char **argv)
+{
+    unsigned file, bad = 0, b = 0;
+    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r = 0;
+    ssize_t n = 0;
+
+    if (fd < 0)
+        return fd;
+    for (; b < g->opt.blocks && (n = read(fd, block, SIZE)) == SIZE; b++) {
+        const struct status_block *s = status_block_of(g, file, b);
+        struct content_expect e = {g->opt.seed, file, b, s->issued, s->acked};
+
+        bad += content_judge(block, &e) != CONTENT_OK;
+    }
+    if (n < 0)
+        r = -errno;
+    close(fd);
+    command_say("blocks=%u bad=%u", b, bad);
+    return r;
+}
+
+/* The flags of the page frame that is mapped at @p. */
+static int page_flags(const void *p, uint64_t *ret)
+{
+    int map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+    uint64_t entry = 0;
+    int r = 0;
+
+    if (pread(map, &entry, sizeof(entry), (off_t)((uintptr_t)p / SIZE * sizeof(entry))) !=
+        sizeof(entry) || pread(flags, ret, sizeof(*ret),
+                               (off_t)((entry & ((UINT64_C(1) << 55) - 1)) * sizeof(*ret))) !=
+        sizeof(*ret))
+        r = -EIO;
+    close(map);
+    close(flags);
+    return r;
+}
+
+static int cmd_folios(struct guest *g, int argc, char **argv)
+{
+    uint64_t compound = 1ULL << KPF_COMPOUND_HEAD | 1ULL << KPF_COMPOUND_TAIL, flags = 0;
+    unsigned file, b = 0, large = 0;
+    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r = 0;
+    struct stat st = {0};
+
+    if (fd < 0)
+        return fd;
+    fstat(fd, &st);
+    for (; offset(b) < st.st_size && !r; b++) {
+        /* Memory is locked from the start, so that this brings the page in. */
+        void *p = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, offset(b));
+
+        r = p == MAP_FAILED ? -errno : page_flags(p, &flags);
+        large += (flags & compound) != 0;
+        if (p != MAP_FAILED)
+            munmap(p, SIZE);
+    }
+    close(fd);
+    command_say("pages=%u large=%u", b, large);
+    return r;
+}
+
+static int cmd_reused(struct guest *g, int argc, char **argv)
+{
+    unsigned long long pfn, inode, n = 0;
+    struct stat st;
+    unsigned file;
+    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file);
+    FILE *f;
+
+    if (fd < 0)
+        return fd;
+    fstat(fd, &st);
+    close(fd);
+    f = fopen("/sys/kernel/debug/xen_wcr/reused", "re");
+    if (!f)
+        return -errno;
+    while (fscanf(f, "%llu %llu %*u %*u", &pfn, &inode) == 2)
+        n += inode == st.st_ino;
+    fclose(f);
+    command_say("reused=%llu", n);
+    return 0;
+}
+
+const struct command file_commands[] = {
+    {"create", cmd_create},     {"device", cmd_device},     {"drop", cmd_drop},
+    {"folios", cmd_folios},     {"inode", cmd_inode},       {"punch", cmd_fallocate},
+    {"read", cmd_read},         {"replace", cmd_replace},   {"reused", cmd_reused},
+    {"rewrite", cmd_rewrite},   {"sector", cmd_sector},     {"steal", cmd_steal},
+    {"trim", cmd_trim},         {"truncate", cmd_truncate}, {"unlink", cmd_unlink},
+    {"write", cmd_write},       {"zero", cmd_fallocate},    {0},
+};
