@@ -52,7 +52,7 @@ ALL_LDLIBS = $(eval ALL_LDLIBS := $(call pkg_libs,$(ALL_LIBS)) $(WCR_LDLIBS) $(A
 
 objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
 
-.PHONY: all help wcr agent guest testbed campaign check check-unit check-e2e check-source bench fuzz \
+.PHONY: all help wcr agent guest testbed testbed-stock campaign check check-unit check-e2e check-source bench fuzz \
 	clean packages
 
 all: wcr agent guest ## build wcr, the agent of domain 0 and the guest's programs
@@ -154,7 +154,7 @@ check-e2e: wcr agent $(filter $(B)/%,$(E2E_BINS)) testbed ## the tests on the te
 check-source: | packages ## licences, leftovers, the core without libc
 	testbed/build/check-source.sh '$(CC)'
 
-bench: all $(filter $(B)/%,$(call runnable,$(BENCHES))) testbed ## the benchmarks
+bench: all $(filter $(B)/%,$(call runnable,$(BENCHES))) testbed testbed-stock ## what the mechanism costs a guest
 	$(if $(BENCHES),for b in $(call runnable,$(BENCHES)); do echo "== $$b"; "$$b"; done,@echo no benchmarks)
 
 # --- fuzzers ---------------------------------------------------------------------
@@ -186,6 +186,9 @@ packages: ## install the Debian packages that a build needs (as root), or tell w
 
 testbed: agent guest ## build Xen, Linux and the images, or take them from the cache
 	testbed/build/testbed.sh $(B)
+
+testbed-stock: agent guest ## the same without the mechanism, to compare with
+	WCR_STOCK=1 testbed/build/testbed.sh $(B) $(B)/stock/testbed.env
 
 campaign: wcr testbed ## run the default campaign and print its comparison
 	@mkdir -p results

@@ -45,6 +45,11 @@ struct testbed_options {
     unsigned memory_mb;             /* 0: TESTBED_MEMORY_MB */
     bool detached;                  /* outlives this process; see testbed_detach */
     bool real_time;                 /* no deterministic clock: for people */
+    /*
+     * Idle time is not skipped: a wait for a disk is then not full of timers that came due, and
+     * instruction counts repeat best.
+     */
+    bool idle_waits;
     const char *xen_append;         /* more words for Xen's command line; may be NULL */
     const char *dom0_append;        /* more words for domain 0's; may be NULL */
     const char *loadvm;             /* start from this snapshot of the overlays in dir */

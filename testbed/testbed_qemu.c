@@ -217,7 +217,7 @@ static void build_args(struct args *a, const struct testbed_config *config,
     add(a, "%u", o->memory_mb ? o->memory_mb : TESTBED_MEMORY_MB);
     if (!o->real_time) {
         add(a, "-icount");
-        add(a, "shift=1,sleep=off");
+        add(a, "shift=1,sleep=%s", o->idle_waits ? "on" : "off");
     }
     add(a, "-append");
     add(a, "%s%s%s", XEN_CMDLINE, o->xen_append ? " " : "", o->xen_append ? o->xen_append : "");

@@ -1,24 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# usage: testbed.sh BUILD-DIR
+# usage: testbed.sh BUILD-DIR [ENV-FILE]
 #
 # Builds Xen, Linux, domain 0's and the guest's images, or takes them from the cache, and
-# writes BUILD-DIR/testbed.env, which names them. WCR_STOCK=1: without the mechanism.
+# writes ENV-FILE (BUILD-DIR/testbed.env), which names them. WCR_STOCK=1: without the mechanism.
 . "$(dirname -- "$0")/lib.sh"
 for part in sources xen linux dom0 guest; do
     # shellcheck source=/dev/null
     . "$BUILD/$part.sh"
 done
 
-[ $# -eq 1 ] && [ -d "$1" ] || fail "usage: testbed.sh BUILD-DIR"
+[ $# -ge 1 ] && [ $# -le 2 ] && [ -d "$1" ] || fail "usage: testbed.sh BUILD-DIR [ENV-FILE]"
 OUT=$(cd "$1" && pwd)
+ENV_FILE=${2:-$OUT/testbed.env}
 [ -x "$OUT/wcr-agent" ] && [ -x "$OUT/guest/init" ] ||
     fail "$OUT has no wcr-agent and guest/init: run 'make testbed', which builds them first"
 
 # Names and hashes of everything that was built. Complete or not there.
 write_env()
 {
-    local file=$OUT/testbed.env
+    local file=$ENV_FILE
+    mkdir -p "$(dirname "$file")" || fail "cannot write $file"
     {
         echo "# What 'make testbed' built. Written by it; changes here are lost."
         cat <<EOF
