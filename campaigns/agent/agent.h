@@ -60,6 +60,7 @@ struct agent {
 int guest_start(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_reboot(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_command(struct agent *a, const json_t *request, json_t **ret, struct err *err);
+int guest_counters(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_golden(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_inject(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_verify(struct agent *a, const json_t *request, json_t **ret, struct err *err);

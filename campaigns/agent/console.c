@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,13 @@ void console_poll(struct console *c)
     char buf[4096];
     ssize_t n;
 
+    /*
+     * Nobody else reads the pty: keep its buffer from filling up. What came there is in the
+     * log by then, so console_wait sleeps over nothing.
+     */
+    if (c->pty_fd >= 0)
+        while (read(c->pty_fd, buf, sizeof(buf)) > 0)
+            ;
     if (c->log_fd < 0)
         c->log_fd = open(c->log_path, O_RDONLY | O_CLOEXEC);
     if (c->log_fd < 0)
@@ -138,10 +146,15 @@ void console_poll(struct console *c)
         c->pos += n;
         bytes_take(c, buf, (size_t)n);
     }
-    /* Nobody else reads the pty: keep its buffer from filling up. */
-    if (c->pty_fd >= 0)
-        while (read(c->pty_fd, buf, sizeof(buf)) > 0)
-            ;
+}
+
+void console_wait(struct console *c, int ms)
+{
+    struct pollfd p = {.fd = c->pty_fd, .events = POLLIN};
+
+    /* Nobody at the other end is no news. */
+    if (poll(&p, 1, ms) > 0 && !(p.revents & POLLIN))
+        nap(POLL_MS, -1);
 }
 
 static int pty_open(struct console *c, const char *pty, struct err *err)

@@ -44,6 +44,9 @@ void console_done(struct console *c);
 /* Take what is new. Never blocks. */
 void console_poll(struct console *c);
 
+/* After a command: return when the guest printed something, or after @ms. */
+void console_wait(struct console *c, int ms);
+
 /* Forget what was seen so far (oops, excerpt), keep following. */
 void console_mark(struct console *c);
 

@@ -147,6 +147,13 @@ static int policy_set(struct agent *a, enum wcr_mode mode, struct err *err)
     return a->mech ? wcr_call_set_policy(a->mech, a->uuid, mode, 0, err) : 0;
 }
 
+static int policy_drop(struct agent *a, struct err *err)
+{
+    int r = a->mech ? wcr_call_drop(a->mech, a->uuid, err) : 0;
+
+    return r == -ENOENT ? 0 : r;
+}
+
 static int params_take(const json_t *q, struct guest_params *p, struct err *err)
 {
     uint64_t memory, vcpus, files, blocks;
@@ -181,6 +188,7 @@ int guest_start(struct agent *a, const json_t *q, json_t **ret, struct err *err)
     struct guest_params params;
     enum wcr_mode mode;
     char policy[16];
+    bool none;
     uint64_t deadline_ms, start, booted, warm;
     int r;
 
@@ -189,12 +197,13 @@ int guest_start(struct agent *a, const json_t *q, json_t **ret, struct err *err)
         r = request_uint(q, "deadline_ms", 60000, 1, DEADLINE_MAX_MS, &deadline_ms, err);
     if (!r)
         r = request_string(q, "policy", "enabled", policy, sizeof(policy), err);
-    if (!r)
+    none = !r && strcmp(policy, "none") == 0;
+    if (!r && !none)
         r = wcr_mode_parse(policy, &mode, err);
     if (!r)
         r = destroy_and_wait(a, err);
     if (!r)
-        r = policy_set(a, mode, err);
+        r = none ? policy_drop(a, err) : policy_set(a, mode, err);
     if (r)
         return r;
     a->params = params;
@@ -218,14 +227,14 @@ int guest_start(struct agent *a, const json_t *q, json_t **ret, struct err *err)
     return 0;
 }
 
-/* Sectors the guest read from its data disk since it was created. */
-static uint64_t sectors_read(struct agent *a)
+/* A statistic of the guest's data disk, as its backend counts since the guest was created. */
+static uint64_t disk_statistic(const struct agent *a, const char *name)
 {
     char path[128];
     uint64_t n;
 
-    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/vbd-%" PRIu32 "-%d/statistics/rd_sect",
-             a->domid, DATA_VBD);
+    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/vbd-%" PRIu32 "-%d/statistics/%s",
+             a->domid, DATA_VBD, name);
     return sysfs_sum(path, &n) == 0 ? n : 0;
 }
 
@@ -242,7 +251,7 @@ static json_t *reboot_reply(struct agent *a, bool booted, uint64_t start_ns, uin
     oops_signature(&a->console.oops, signature, sizeof(signature));
     o = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "booted", booted,
                   "reboot_ns", (json_int_t)(clock_ns() - start_ns), "pages_retained",
-                  (json_int_t)retained, "read_sectors", (json_int_t)sectors_read(a), "files_read",
+                  (json_int_t)retained, "read_sectors", (json_int_t)disk_statistic(a, "rd_sect"), "files_read",
                   (json_int_t)h->files_read, "files_missing", (json_int_t)h->files_missing,
                   "blocks_read", (json_int_t)h->blocks_read, "read_errors",
                   (json_int_t)h->read_errors, "content_errors", (json_int_t)h->content_errors,
@@ -325,25 +334,56 @@ int guest_send(struct agent *a, const char *line, struct err *err)
     return console_command(&a->console, pty, line, err);
 }
 
-static int say(struct agent *a, const char *line, uint64_t deadline_ms, struct err *err)
+/* Domain 0's and the guest's running time, with what the hypervisor did for them. */
+struct cpu_time {
+    uint64_t dom0_ns, guest_ns;
+};
+
+static int cpu_time(struct agent *a, struct cpu_time *ret, struct err *err)
+{
+    struct domain_info guest, dom0;
+    int r = xen_domain_info(a->xen, a->domid, &guest, err);
+
+    if (!r)
+        r = xen_domain_info(a->xen, 0, &dom0, err);
+    if (!r)
+        *ret = (struct cpu_time){.dom0_ns = dom0.cpu_ns, .guest_ns = guest.cpu_ns};
+    return r;
+}
+
+/* @ret: what it took from the first byte sent until the answer was here. */
+static int say(struct agent *a, const char *line, uint64_t deadline_ms, struct cpu_time *ret,
+               struct err *err)
 {
     uint64_t deadline = clock_ns() + ms_to_ns(deadline_ms);
-    int r = guest_send(a, line, err);
+    struct cpu_time before;
+    int r = cpu_time(a, &before, err);
 
+    if (!r)
+        r = guest_send(a, line, err);
     while (!r) {
+        uint64_t now = clock_ns();
+
         console_poll(&a->console);
         if (a->console.answered)
-            return 0;
-        if (deadline_over(deadline))
+            break;
+        if (now >= deadline)
             return err_set(err, ETIMEDOUT, "the guest did not answer '%.100s'", line);
-        nap(POLL_MS, -1);
+        console_wait(&a->console, (int)((deadline - now) / 1000000) + 1);
     }
-    return r;
+    if (!r)
+        r = cpu_time(a, ret, err);
+    if (r)
+        return r;
+    ret->dom0_ns -= before.dom0_ns;
+    ret->guest_ns -= before.guest_ns;
+    return 0;
 }
 
 int guest_command(struct agent *a, const json_t *q, json_t **ret, struct err *err)
 {
     struct domain_info before;
+    struct cpu_time cpu = {0};
     uint64_t deadline_ms;
     char line[512];
     int r;
@@ -358,11 +398,36 @@ int guest_command(struct agent *a, const json_t *q, json_t **ret, struct err *er
     if (!r && before.state == DOMAIN_PAUSED)
         r = xen_domain_unpause(a->xen, a->domid, err);
     if (!r)
-        r = say(a, line, deadline_ms, err);
+        r = say(a, line, deadline_ms, &cpu, err);
     if (before.state == DOMAIN_PAUSED)
         guest_freeze(a, NULL);
     if (r)
         return r;
-    *ret = json_pack("{s:i, s:s}", "rc", a->console.answer_rc, "answer", a->console.answer);
+    *ret = json_pack("{s:i, s:s, s:I, s:I}", "rc", a->console.answer_rc, "answer", a->console.answer,
+                     "dom0_cpu_ns", (json_int_t)cpu.dom0_ns, "guest_cpu_ns",
+                     (json_int_t)cpu.guest_ns);
+    return 0;
+}
+
+int guest_counters(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    struct wcr_cache_info i = {0};
+    int r = guest_require(a, err);
+
+    (void)q;
+    if (r)
+        return r;
+    /* A guest without a warm cache has counted nothing. */
+    r = a->mech ? wcr_call_info(a->mech, a->uuid, &i, err) : 0;
+    if (r && r != -ENOENT)
+        return r;
+    *ret = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+                     "disk_reads", (json_int_t)disk_statistic(a, "rd_req"),
+                     "disk_writes", (json_int_t)disk_statistic(a, "wr_req"),
+                     "io_reads", (json_int_t)i.io_reads, "io_writes", (json_int_t)i.io_writes,
+                     "protects", (json_int_t)i.protects,
+                     "protect_refused", (json_int_t)i.protect_refused,
+                     "stores_seen", (json_int_t)i.stores_seen,
+                     "write_faults", (json_int_t)i.write_faults);
     return 0;
 }

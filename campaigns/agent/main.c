@@ -141,6 +141,7 @@ static const struct handler handlers[] = {
     {"verify", guest_verify, false},
     {"reboot", guest_reboot, false},
     {"guest_command", guest_command, false},
+    {"counters", guest_counters, false},
     {"shutdown", cmd_shutdown, true},
 };
 

@@ -187,6 +187,23 @@ static int cmd_kill(struct guest *g, int argc, char **argv)
     return kill(g->worker_pid[worker], SIGSEGV) < 0 ? -errno : 0;
 }
 
+/* bench setup | bench prepare NAME SIZE | bench run NAME SIZE */
+static int cmd_bench(struct guest *g, int argc, char **argv)
+{
+    struct bench_result result;
+    int r;
+
+    (void)g;
+    if (argc == 2 && strcmp(argv[1], "setup") == 0)
+        return bench_setup();
+    if (argc != 4)
+        return -EINVAL;
+    r = bench_do(argv[1], argv[2], (uint32_t)atoi(argv[3]), &result);
+    if (!r && result.ops)
+        printf("wcr: %s| ops=%u ns=%llu\n", tag_text, result.ops, (unsigned long long)result.ns);
+    return r;
+}
+
 static int cmd_ping(struct guest *g, int argc, char **argv)
 {
     (void)g, (void)argc, (void)argv;
@@ -194,9 +211,10 @@ static int cmd_ping(struct guest *g, int argc, char **argv)
 }
 
 static const struct command commands[] = {
-    {"cat", cmd_cat},         {"drop_caches", cmd_drop_caches}, {"kill", cmd_kill},
-    {"ping", cmd_ping},       {"poke", cmd_poke},               {"quiesce", cmd_quiesce},
-    {"resume", cmd_resume},   {"stap", cmd_stap},               {"sync", cmd_sync}, {0},
+    {"bench", cmd_bench},     {"cat", cmd_cat},   {"drop_caches", cmd_drop_caches},
+    {"kill", cmd_kill},       {"ping", cmd_ping}, {"poke", cmd_poke},
+    {"quiesce", cmd_quiesce}, {"resume", cmd_resume}, {"stap", cmd_stap},
+    {"sync", cmd_sync},       {0},
 };
 
 /* NULL: there is none of that name. */

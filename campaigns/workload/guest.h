@@ -95,6 +95,14 @@ _Noreturn void worker_main(struct guest *g, unsigned index);
 /* reader.c: read and judge every file, fill the head's results. */
 int reader_run(struct guest *g);
 
+/* bench.c: see there. */
+struct bench_result {
+    uint32_t ops;
+    uint64_t ns;
+};
+int bench_setup(void);
+int bench_do(const char *step, const char *name, uint32_t size, struct bench_result *ret);
+
 /* command.c: one line from the console. */
 void command_run(struct guest *g, char *line);
 

@@ -47,7 +47,7 @@ static int word_take(struct guest_options *o, const char *name, const char *valu
     if (strcmp(name, "blocks") == 0)
         return number32(value, 1, STATUS_BLOCKS_MAX, &o->blocks);
     if (strcmp(name, "workers") == 0)
-        return number32(value, 1, STATUS_WORKERS, &o->workers);
+        return number32(value, 0, STATUS_WORKERS, &o->workers);
     if (strcmp(name, "pace_us") == 0)
         return number32(value, 0, 10000000, &o->pace_us);
     if (strcmp(name, "cold_files_in_four") == 0)
