@@ -226,7 +226,7 @@ static void build_args(struct args *a, const struct testbed_config *config,
         config->stock ? " wcr.agent=--no-warmcache" : "", *dom0_append ? " " : "", dom0_append);
     /* Nothing here is meant to survive a power failure: no flushes. */
     add_drive(a, "dom0.qcow2", "format=qcow2,cache=unsafe");
-    add_drive(a, "data.qcow2", "format=qcow2,cache=unsafe");
+    add_drive(a, "data.qcow2", "format=qcow2,cache=unsafe,discard=unmap");
     add_drive(a, "status.qcow2", "format=qcow2,cache=unsafe");
     add(a, "-drive");
     add(a, "file=tools.base,if=none,id=tools,format=%s,readonly=on",

@@ -14,3 +14,6 @@ FUZZERS += warmcache-core/tests/core_fuzz
 core_fuzz_FUZZ_SRCS := $(core_fuzz_SRCS)
 core_fuzz_LDLIBS := -lcmocka
 core_fuzz_SRCS += warmcache-core/tests/core_fuzz_driver.c
+
+E2E_TESTS += warmcache-core/tests/aliases_e2e
+aliases_e2e_SRCS = warmcache-core/tests/aliases_e2e.c $(MACHINE_SRCS)

@@ -74,6 +74,13 @@ static int cmd_cat(struct guest *g, int argc, char **argv)
     return 0;
 }
 
+/* set PATH WORD: into a file that is there. */
+static int cmd_set(struct guest *g, int argc, char **argv)
+{
+    (void)g;
+    return argc == 3 ? file_write(argv[1], argv[2]) : -EINVAL;
+}
+
 static int cmd_poke(struct guest *g, int argc, char **argv)
 {
     char text[512] = "";
@@ -211,10 +218,10 @@ static int cmd_ping(struct guest *g, int argc, char **argv)
 }
 
 static const struct command commands[] = {
-    {"bench", cmd_bench},     {"cat", cmd_cat},   {"drop_caches", cmd_drop_caches},
-    {"kill", cmd_kill},       {"ping", cmd_ping}, {"poke", cmd_poke},
-    {"quiesce", cmd_quiesce}, {"resume", cmd_resume}, {"stap", cmd_stap},
-    {"sync", cmd_sync},       {0},
+    {"bench", cmd_bench},     {"cat", cmd_cat},       {"drop_caches", cmd_drop_caches},
+    {"kill", cmd_kill},       {"ping", cmd_ping},     {"poke", cmd_poke},
+    {"quiesce", cmd_quiesce}, {"resume", cmd_resume}, {"set", cmd_set},
+    {"stap", cmd_stap},       {"sync", cmd_sync},     {0},
 };
 
 /* NULL: there is none of that name. */

@@ -10,21 +10,26 @@
  *   truncate FILE COUNT [sync]
  *   punch FILE FIRST COUNT, zero FILE FIRST COUNT
  *	Durably: zero is all that may be found there.
- *   create FILE, unlink FILE [sync], replace FILE
- *	replace: a new file, renamed over the old one; durable.
- *   device write|discard|zero FILE FIRST COUNT
- *	Through the block device, behind the file's back, durably. write: new versions.
+ *   create FILE [spare], unlink FILE [sync], replace FILE
+ *	spare: under a name that nobody looks for. replace: a new file, renamed over the old
+ *	one; durable.
+ *   device write|parts|discard|zero FILE FIRST COUNT
+ *	Through the block device, behind the file's back, durably. write: new versions; parts:
+ *	direct, a sector at a time.
  *   steal FILE FIRST COUNT FROM
  *	Direct reads of file FROM right into the mapped pages of FILE.
  *   drop FILE FIRST COUNT STEP
  *	Every STEP-th page leaves the cache.
+ *   fill [undo]
+ *	No block of the file system is free any more; undo: they are.
  *   trim
  *	Discard what the file system does not use: "trimmed=BYTES".
  *   sector FILE BLOCK: "sector=N" on the data disk, 0: none
  *   inode FILE: "inode=N"
  *   read FILE: "blocks=N bad=N"
  *   folios FILE: "pages=N large=N", large: in folios of more than a page
- *   reused FILE: "reused=N" pages taken over from the last life
+ *   survey: for each file that is there "file=N inode=N blocks=N bad=N reused=N", reused: pages
+ *	taken over from the last life
  */
 #define _GNU_SOURCE
 #include "campaigns/workload/command.h"
@@ -220,11 +225,12 @@ static int create(unsigned file, char letter)
 static int cmd_create(struct guest *g, int argc, char **argv)
 {
     unsigned file = argc > 1 ? (unsigned)atoi(argv[1]) : UINT_MAX;
-    int fd = file < g->opt.files ? create(file, 'f') : -EINVAL, r;
+    bool spare = word(argc, argv, "spare");
+    int fd = file < g->opt.files ? create(file, spare ? 's' : 'f') : -EINVAL, r;
 
     if (fd < 0)
         return fd;
-    r = file_inode_set(g, file, fd);
+    r = spare ? 0 : file_inode_set(g, file, fd);
     close(fd);
     return r;
 }
@@ -281,34 +287,47 @@ static int block_place(int fd, unsigned b, uint64_t *ret)
     return 0;
 }
 
-static int device_block(struct guest *g, int disk, const char *how, unsigned file, unsigned b,
-                        uint64_t place)
+/* One request for as many blocks as lie together: a device may ignore small discards. */
+static int device_forget(int fd, int disk, unsigned long how, const struct range *at)
 {
-    uint64_t range[2] = {place, SIZE};
-
-    if (strcmp(how, "write") == 0) {
-        block_fill(g, file, b);
-        return block_write(disk, (off_t)place);
-    }
-    return ioctl(disk, strcmp(how, "discard") == 0 ? BLKDISCARD : BLKZEROOUT, range) < 0 ? -errno : 0;
-}
-
-static int device_change(struct guest *g, int fd, int disk, const char *how, const struct range *at)
-{
+    uint64_t run[2] = {0};  /* place, bytes */
     int r = 0;
 
-    if (strcmp(how, "write") == 0)
-        r = versions_issue(g, at->file, at->first, at->count);
+    for (unsigned b = at->first; b <= at->first + at->count && !r; b++) {
+        uint64_t place = 0;
+
+        if (b < at->first + at->count)
+            r = block_place(fd, b, &place);
+        if (!r && run[1] && place != run[0] + run[1]) {
+            if (ioctl(disk, how, run) < 0)
+                r = -errno;
+            run[1] = 0;
+        }
+        if (!run[1])
+            run[0] = place;
+        if (place)
+            run[1] += SIZE;
+    }
+    return r;
+}
+
+static int device_write(struct guest *g, int fd, int disk, unsigned part, const struct range *at)
+{
+    int r = versions_issue(g, at->file, at->first, at->count);
+
     for (unsigned b = at->first; b < at->first + at->count && !r; b++) {
         uint64_t place;
 
+        block_fill(g, at->file, b);
         r = block_place(fd, b, &place);
-        if (!r)
-            r = place ? device_block(g, disk, how, at->file, b, place) : -ENXIO;
+        if (!r && !place)
+            r = -ENXIO;
+        for (unsigned i = 0; i < SIZE && !r; i += part)
+            if (pwrite(disk, block + i, part, (off_t)(place + i)) != (ssize_t)part)
+                r = -errno;
     }
-    if (!r && fsync(disk) < 0)
-        r = -errno;
-    return r;
+    r = r ?: fsync(disk) < 0 ? -errno : 0;
+    return r ?: versions_acknowledge(g, at->file, at->first, at->count);
 }
 
 static int cmd_device(struct guest *g, int argc, char **argv)
@@ -319,17 +338,20 @@ static int cmd_device(struct guest *g, int argc, char **argv)
 
     if (fd < 0)
         return fd;
-    disk = open(DATA_DEVICE, O_RDWR | O_CLOEXEC);
-    r = disk < 0 ? -errno : device_change(g, fd, disk, how, &at);
+    disk = open(DATA_DEVICE, O_RDWR | O_CLOEXEC | (strcmp(how, "parts") == 0 ? O_DIRECT : 0));
+    if (disk < 0)
+        r = -errno;
+    else if (strcmp(how, "write") == 0)
+        r = device_write(g, fd, disk, SIZE, &at);
+    else if (strcmp(how, "parts") == 0)
+        r = device_write(g, fd, disk, 512, &at);
+    else if (strcmp(how, "zero") == 0)
+        r = device_forget(fd, disk, BLKZEROOUT, &at) ?: versions_zero(g, at.file, at.first, at.count);
+    else    /* it need not forget what it is told to discard */
+        r = device_forget(fd, disk, BLKDISCARD, &at) ?: versions_disown(g, at.file, at.first);
     close(disk);
     close(fd);
-    if (r)
-        return r;
-    /* A device need not forget what it was told to discard. */
-    if (strcmp(how, "discard") == 0)
-        return versions_disown(g, at.file, at.first);
-    return strcmp(how, "write") == 0 ? versions_acknowledge(g, at.file, at.first, at.count) :
-           versions_zero(g, at.file, at.first, at.count);
+    return r;
 }
 
 static int cmd_steal(struct guest *g, int argc, char **argv)
@@ -367,6 +389,28 @@ static int cmd_drop(struct guest *g, int argc, char **argv)
         return fd;
     for (unsigned b = at.first; b < at.first + at.count && step && !r; b += step)
         r = -posix_fadvise(fd, offset(b), SIZE, POSIX_FADV_DONTNEED);
+    close(fd);
+    return r;
+}
+
+static int cmd_fill(struct guest *g, int argc, char **argv)
+{
+    static const char path[] = DATA_DIR "/filler";
+    off_t size = (off_t)1 << 32, at = 0;
+    int fd, r = 0;
+
+    (void)g;
+    if (word(argc, argv, "undo"))
+        return unlink(path) < 0 ? -errno : 0;
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    for (; size >= SIZE && !r; size /= 2) {
+        while (fallocate(fd, 0, at, size) == 0)
+            at += size;
+        if (errno != ENOSPC && errno != EFBIG)
+            r = -errno;
+    }
     close(fd);
     return r;
 }
@@ -418,24 +462,33 @@ static int cmd_inode(struct guest *g, int argc, char **argv)
     return r;
 }
 
-static int cmd_read(struct guest *g, int argc, char **argv)
+static int file_judge(struct guest *g, int fd, unsigned file, unsigned *ret_blocks,
+                      unsigned *ret_bad)
 {
-    unsigned file, bad = 0, b = 0;
-    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r = 0;
     ssize_t n = 0;
+    unsigned b;
 
-    if (fd < 0)
-        return fd;
-    for (; b < g->opt.blocks && (n = read(fd, block, SIZE)) == SIZE; b++) {
+    *ret_bad = 0;
+    for (b = 0; b < g->opt.blocks && (n = pread(fd, block, SIZE, offset(b))) == SIZE; b++) {
         const struct status_block *s = status_block_of(g, file, b);
         struct content_expect e = {g->opt.seed, file, b, s->issued, s->acked};
 
-        bad += content_judge(block, &e) != CONTENT_OK;
+        *ret_bad += content_judge(block, &e) != CONTENT_OK;
     }
-    if (n < 0)
-        r = -errno;
+    *ret_blocks = b;
+    return n < 0 ? -errno : 0;
+}
+
+static int cmd_read(struct guest *g, int argc, char **argv)
+{
+    unsigned file, blocks, bad;
+    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r;
+
+    if (fd < 0)
+        return fd;
+    r = file_judge(g, fd, file, &blocks, &bad);
     close(fd);
-    command_say("blocks=%u bad=%u", b, bad);
+    command_say("blocks=%u bad=%u", blocks, bad);
     return r;
 }
 
@@ -481,33 +534,50 @@ static int cmd_folios(struct guest *g, int argc, char **argv)
     return r;
 }
 
-static int cmd_reused(struct guest *g, int argc, char **argv)
+static int reused_count(unsigned long long inode, unsigned *ret)
 {
-    unsigned long long pfn, inode, n = 0;
-    struct stat st;
-    unsigned file;
-    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file);
-    FILE *f;
+    FILE *f = fopen("/sys/kernel/debug/xen_wcr/reused", "re");
+    unsigned long long of;
 
-    if (fd < 0)
-        return fd;
-    fstat(fd, &st);
-    close(fd);
-    f = fopen("/sys/kernel/debug/xen_wcr/reused", "re");
+    *ret = 0;
     if (!f)
         return -errno;
-    while (fscanf(f, "%llu %llu %*u %*u", &pfn, &inode) == 2)
-        n += inode == st.st_ino;
+    while (fscanf(f, "%*u %llu %*u %*u", &of) == 1)
+        *ret += of == inode;
     fclose(f);
-    command_say("reused=%llu", n);
     return 0;
+}
+
+static int cmd_survey(struct guest *g, int argc, char **argv)
+{
+    int r = 0;
+
+    (void)argc, (void)argv;
+    for (unsigned file = 0; file < g->opt.files && !r; file++) {
+        int fd = file_open(g, file, O_RDONLY, NULL);
+        unsigned blocks = 0, bad = 0, reused = 0;
+        struct stat st = {0};
+
+        if (fd == -ENOENT)
+            continue;
+        if (fd < 0)
+            return fd;
+        fstat(fd, &st);
+        r = file_judge(g, fd, file, &blocks, &bad) ?: reused_count(st.st_ino, &reused);
+        close(fd);
+        command_say("file=%u inode=%llu blocks=%u bad=%u reused=%u", file,
+                    (unsigned long long)st.st_ino, blocks, bad, reused);
+        init_heartbeat(g);
+    }
+    return r;
 }
 
 const struct command file_commands[] = {
     {"create", cmd_create},     {"device", cmd_device},     {"drop", cmd_drop},
-    {"folios", cmd_folios},     {"inode", cmd_inode},       {"punch", cmd_fallocate},
-    {"read", cmd_read},         {"replace", cmd_replace},   {"reused", cmd_reused},
+    {"fill", cmd_fill},         {"folios", cmd_folios},     {"inode", cmd_inode},
+    {"punch", cmd_fallocate},   {"read", cmd_read},         {"replace", cmd_replace},
     {"rewrite", cmd_rewrite},   {"sector", cmd_sector},     {"steal", cmd_steal},
-    {"trim", cmd_trim},         {"truncate", cmd_truncate}, {"unlink", cmd_unlink},
-    {"write", cmd_write},       {"zero", cmd_fallocate},    {0},
+    {"survey", cmd_survey},     {"trim", cmd_trim},         {"truncate", cmd_truncate},
+    {"unlink", cmd_unlink},     {"write", cmd_write},       {"zero", cmd_fallocate},
+    {0},
 };
