@@ -28,6 +28,7 @@ struct testbed_config {
     const char *xen, *kernel, *vmlinux, *kernel_build;
     const char *dom0_image, *tools_image, *data_image, *guest_initrd;
     const char *stap_dir;           /* NULL: not named */
+    const char *debug_xen;          /* Xen with its assertions; "" where that was not built */
     bool stock;                     /* Xen and Linux without the mechanism */
 };
 
@@ -43,6 +44,8 @@ void testbed_config_done(struct testbed_config *config);
 struct testbed_options {
     const char *dir;                /* existing and empty; NULL: one is made, removed at stop */
     unsigned memory_mb;             /* 0: TESTBED_MEMORY_MB */
+    unsigned cpus;                  /* above 1: in parallel, and in real time; 0: 1 */
+    bool debug;                     /* with debug_xen */
     bool detached;                  /* outlives this process; see testbed_detach */
     bool real_time;                 /* no deterministic clock: for people */
     /*

@@ -48,6 +48,7 @@ int testbed_config_load(const char *path, struct testbed_config *ret, struct err
         {"WCR_GUEST_INITRD", &ret->guest_initrd, false},
         {"WCR_KERNEL_BUILD", &ret->kernel_build, false},
         {"WCR_STAP", &ret->stap_dir, false},
+        {"WCR_DEBUG_XEN", &ret->debug_xen, false},
     };
     const char *stock;
     int r;

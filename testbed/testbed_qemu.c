@@ -206,16 +206,20 @@ static void build_args(struct args *a, const struct testbed_config *config,
                        const struct testbed_options *o, const char *dom0_append)
 {
     static const char *const fixed[] = {
-        QEMU,       "-M",       "pc",   "-cpu",     "Westmere", "-accel",     "tcg,thread=single",
-        "-smp",     "1",        "-rtc", "base=2026-01-01T00:00:00,clock=vm",  "-display",
-        "none",     "-nodefaults", "-no-user-config", "-no-reboot", "-kernel", "xen.base",
+        QEMU, "-M", "pc", "-cpu", "Westmere", "-rtc", "base=2026-01-01T00:00:00,clock=vm",
+        "-display", "none", "-nodefaults", "-no-user-config", "-no-reboot", "-kernel", "xen.base",
     };
+    bool parallel = o->cpus > 1;
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         add(a, "%s", fixed[i]);
+    add(a, "-accel");
+    add(a, "tcg,thread=%s", parallel ? "multi" : "single");
+    add(a, "-smp");
+    add(a, "%u", parallel ? o->cpus : 1);
     add(a, "-m");
     add(a, "%u", o->memory_mb ? o->memory_mb : TESTBED_MEMORY_MB);
-    if (!o->real_time) {
+    if (!o->real_time && !parallel) {
         add(a, "-icount");
         add(a, "shift=1,sleep=%s", o->idle_waits ? "on" : "off");
     }
@@ -291,6 +295,7 @@ static void exec_qemu(const struct args *a, const struct testbed_options *option
 int testbed_qemu_spawn(const struct testbed_config *config, const struct testbed_options *options,
                        int dirfd, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
+    const char *xen = options->debug ? config->debug_xen : config->xen;
     char *append = double_commas(options->dom0_append ? options->dom0_append : "");
     pid_t parent = getpid(), pid;
     struct args a = {.n = 0};
@@ -298,7 +303,11 @@ int testbed_qemu_spawn(const struct testbed_config *config, const struct testbed
 
     if (!append)
         return err_set(err, ENOMEM, "out of memory");
-    r = link_file(dirfd, config->xen, "xen.base", err);
+    if (!xen || !*xen) {
+        r = err_set(err, ENOENT, "there is no debug build of Xen: run 'make testbed'");
+        goto out;
+    }
+    r = link_file(dirfd, xen, "xen.base", err);
     if (!r)
         r = link_file(dirfd, config->kernel, "kernel.base", err);
     if (!r)

@@ -27,6 +27,7 @@ write_env()
 WCR_XEN=$XEN/xen
 WCR_XEN_SYMS=$XEN/xen-syms
 WCR_XEN_HASH=$XEN_HASH
+WCR_DEBUG_XEN=${DEBUG_XEN:+$DEBUG_XEN/xen}
 WCR_KERNEL=$LINUX/bzImage
 WCR_VMLINUX=$LINUX/build/vmlinux
 WCR_KERNEL_BUILD=$LINUX/build
@@ -53,6 +54,10 @@ EOF
     xen_source
     linux_source
     cached XEN xen "$(xen_key)" xen_build
+    if [ "$STOCK" = 0 ]; then
+        WCR_XEN_DEBUG=1
+        cached DEBUG_XEN xen-debug "$(xen_key)" xen_build
+    fi
     cached DOM0 dom0 "$(dom0_key)" dom0_build
     cached LINUX linux "$(linux_key)" linux_build
     cached STAP stap "$(stap_key)" stap_build
