@@ -58,6 +58,7 @@ struct agent {
 
 /* Requests; @ret gets the reply's fields. */
 int guest_start(struct agent *a, const json_t *request, json_t **ret, struct err *err);
+int guest_stop(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_reboot(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_command(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_counters(struct agent *a, const json_t *request, json_t **ret, struct err *err);

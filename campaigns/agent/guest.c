@@ -227,6 +227,17 @@ int guest_start(struct agent *a, const json_t *q, json_t **ret, struct err *err)
     return 0;
 }
 
+int guest_stop(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    int r = destroy_and_wait(a, err);
+
+    (void)q, (void)ret;
+    a->started = false;
+    if (!r && a->mech)
+        r = wcr_call_drop(a->mech, a->uuid, err);
+    return r;
+}
+
 /* A statistic of the guest's data disk, as its backend counts since the guest was created. */
 static uint64_t disk_statistic(const struct agent *a, const char *name)
 {

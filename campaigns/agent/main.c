@@ -123,6 +123,19 @@ static int cmd_exec(struct agent *a, const json_t *q, json_t **ret, struct err *
     return r;
 }
 
+static int cmd_host(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    uint64_t free_pages;
+    unsigned domains;
+    int r = xen_host_info(a->xen, &free_pages, &domains, err);
+
+    (void)q;
+    if (!r)
+        *ret = json_pack("{s:I, s:i}", "free_pages", (json_int_t)free_pages, "domains",
+                         (int)domains);
+    return r;
+}
+
 static int cmd_shutdown(struct agent *a, const json_t *q, json_t **ret, struct err *err)
 {
     (void)q, (void)ret, (void)err;
@@ -142,6 +155,8 @@ static const struct handler handlers[] = {
     {"reboot", guest_reboot, false},
     {"guest_command", guest_command, false},
     {"counters", guest_counters, false},
+    {"guest_stop", guest_stop, false},
+    {"host", cmd_host, false},
     {"shutdown", cmd_shutdown, true},
 };
 

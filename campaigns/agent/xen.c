@@ -13,6 +13,7 @@
 #include <xenstore.h>
 
 #define MAP_MAX 512
+#define DOMAINS_MAX 64
 
 struct xen {
     xc_interface *xc;
@@ -82,6 +83,22 @@ void xen_watch_drain(struct xen *x)
 
     while ((event = xs_check_watch(x->xs)))
         free(event);
+}
+
+int xen_host_info(struct xen *x, uint64_t *ret_free_pages, unsigned *ret_domains, struct err *err)
+{
+    xc_dominfo_t domains[DOMAINS_MAX];
+    xc_physinfo_t host = {0};
+    int n;
+
+    if (xc_physinfo(x->xc, &host) < 0)
+        return err_set(err, errno, "cannot read the host's memory: %s", strerror(errno));
+    n = xc_domain_getinfo(x->xc, 1, DOMAINS_MAX, domains);
+    if (n < 0 && errno != ESRCH)
+        return err_set(err, errno, "cannot list domains: %s", strerror(errno));
+    *ret_free_pages = host.free_pages;
+    *ret_domains = n > 0 ? (unsigned)n : 0;
+    return 0;
 }
 
 int xen_domain_info(struct xen *x, uint32_t domid, struct domain_info *ret, struct err *err)

@@ -30,6 +30,9 @@ void xen_version(struct xen *x, char *ret, size_t size);
 int xen_watch_fd(struct xen *x);
 void xen_watch_drain(struct xen *x);
 
+/* Free memory, and how many domains there are beside domain 0, dying ones included. */
+int xen_host_info(struct xen *x, uint64_t *ret_free_pages, unsigned *ret_domains, struct err *err);
+
 int xen_domain_info(struct xen *x, uint32_t domid, struct domain_info *ret, struct err *err);
 int xen_domain_pause(struct xen *x, uint32_t domid, struct err *err);
 int xen_domain_unpause(struct xen *x, uint32_t domid, struct err *err);

@@ -13,11 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define STAP_DIR "/lib/wcr/stap"
+#define MODULE_DIR "/lib/wcr"
+#define STAP_DIR MODULE_DIR "/stap"
 #define POKE_FILE "/sys/kernel/debug/xen_wcr/poke"
 #define CHILD_LIMIT_NS UINT64_C(60000000000)
 #define ARGS_MAX 32
@@ -81,17 +83,41 @@ static int cmd_set(struct guest *g, int argc, char **argv)
     return argc == 3 ? file_write(argv[1], argv[2]) : -EINVAL;
 }
 
+static void join(int argc, char **argv, char *ret, size_t size)
+{
+    size_t len = 0;
+
+    *ret = '\0';
+    for (int i = 0; i < argc && len < size; i++)
+        len += (size_t)snprintf(ret + len, size - len, "%s%s", i ? " " : "", argv[i]);
+}
+
 static int cmd_poke(struct guest *g, int argc, char **argv)
 {
-    char text[512] = "";
+    char text[512];
 
     (void)g;
-    for (int i = 1; i < argc; i++) {
-        size_t len = strlen(text);
-
-        snprintf(text + len, sizeof(text) - len, "%s%s", i > 1 ? " " : "", argv[i]);
-    }
+    join(argc - 1, argv + 1, text, sizeof(text));
     return file_write(POKE_FILE, text);
+}
+
+/* load MODULE NAME=VALUE... */
+static int cmd_load(struct guest *g, int argc, char **argv)
+{
+    char path[256], text[512];
+    int fd, r;
+
+    (void)g;
+    if (argc < 2 || strchr(argv[1], '/'))
+        return -EINVAL;
+    snprintf(path, sizeof(path), MODULE_DIR "/%s.ko", argv[1]);
+    join(argc - 2, argv + 2, text, sizeof(text));
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    r = syscall(SYS_finit_module, fd, text, 0) < 0 ? -errno : 0;
+    close(fd);
+    return r;
 }
 
 static int child_wait(struct guest *g, pid_t pid)
@@ -218,10 +244,11 @@ static int cmd_ping(struct guest *g, int argc, char **argv)
 }
 
 static const struct command commands[] = {
-    {"bench", cmd_bench},     {"cat", cmd_cat},       {"drop_caches", cmd_drop_caches},
-    {"kill", cmd_kill},       {"ping", cmd_ping},     {"poke", cmd_poke},
-    {"quiesce", cmd_quiesce}, {"resume", cmd_resume}, {"set", cmd_set},
-    {"stap", cmd_stap},       {"sync", cmd_sync},     {0},
+    {"bench", cmd_bench},   {"cat", cmd_cat},   {"drop_caches", cmd_drop_caches},
+    {"kill", cmd_kill},     {"load", cmd_load}, {"ping", cmd_ping},
+    {"poke", cmd_poke},     {"quiesce", cmd_quiesce}, {"resume", cmd_resume},
+    {"set", cmd_set},       {"stap", cmd_stap}, {"sync", cmd_sync},
+    {0},
 };
 
 /* NULL: there is none of that name. */
