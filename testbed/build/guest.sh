@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The guest: SystemTap modules against its kernel, its initrd, its data disk; and the disk of
+# The guest: modules against its kernel (SystemTap's, the hostile guest's), its initrd, its data disk; and the disk of
 # tools, which has what domain 0 and the guest run, so that a change there leaves domain 0's
 # image as it is.
 
@@ -38,6 +38,20 @@ stap_build()
     return $failed
 }
 
+hostile_key()
+{
+    echo "linux $LINUX_HASH"
+    key_tool gcc --version
+    key_files warmcache-core/tests/hostile
+    sed -n '/^hostile_/,/^}/p' "$BUILD/guest.sh"
+}
+
+hostile_build()
+{
+    # A kernel without the mechanism has nothing to be hostile to.
+    [ "$STOCK" = 1 ] || "$ROOT/warmcache-core/tests/hostile/build.sh" "$LINUX/build" .
+}
+
 # staprun, what it runs, and the libraries of both.
 initrd_programs()
 {
@@ -56,6 +70,7 @@ initrd_libraries()
 initrd_key()
 {
     echo "stap $STAP_HASH"
+    echo "hostile $HOSTILE_HASH"
     key_systemtap
     sed -n '/^initrd_/,/^}/p; /^strip_/,/^}/p; /^pack_/,/^}/p' "$BUILD/guest.sh"
     # shellcheck disable=SC2046
@@ -106,6 +121,7 @@ initrd_build()
         cp -L "$p" "root/$p"
     done
     cp "$STAP"/modules/*.ko root/lib/wcr/stap/
+    [ "$STOCK" = 1 ] || cp "$HOSTILE/wcr_fuzz.ko" root/lib/wcr/
     pack_cpio root guest-initrd.img
     rm -rf root
 }

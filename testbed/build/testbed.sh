@@ -61,6 +61,7 @@ EOF
     cached DOM0 dom0 "$(dom0_key)" dom0_build
     cached LINUX linux "$(linux_key)" linux_build
     cached STAP stap "$(stap_key)" stap_build
+    cached HOSTILE hostile "$(hostile_key)" hostile_build
     cached INITRD initrd "$(initrd_key)" initrd_build
     cached DATA data "$(data_key)" data_build
     cached TOOLS tools "$(tools_key)" tools_build
