@@ -6,7 +6,7 @@
 #   AGENT_SRCS, AGENT_LIBS, AGENT_LDLIBS                   wcr-agent, for domain 0
 #   DOM0_PROGS        name: name_SRCS, name_LIBS, name_LDLIBS; further programs of domain 0
 #   GUEST_PROGS       name: name_SRCS; static programs of the guest's initrd
-#   UNIT_TESTS        path/to/foo_test: foo_test_SRCS, foo_test_CFLAGS, foo_test_LDLIBS
+#   UNIT_TESTS        path/to/foo_test: foo_test_SRCS, foo_test_CFLAGS, foo_test_LDLIBS; or a script
 #   FUZZERS           path/to/foo_fuzz: foo_fuzz_FUZZ_SRCS (LLVMFuzzerTestOneInput, no main)
 #   E2E_TESTS         path/to/bar: a program of bar_SRCS or, without it, a script; exit 77: skip
 #   BENCHES           path/to/baz: a program of baz_SRCS or, without it, a script
@@ -53,7 +53,7 @@ ALL_LDLIBS = $(eval ALL_LDLIBS := $(call pkg_libs,$(ALL_LIBS)) $(WCR_LDLIBS) $(A
 objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
 
 .PHONY: all help wcr agent guest testbed testbed-stock campaign check check-unit check-e2e check-source bench fuzz \
-	clean packages
+	clean packages patches-refresh
 
 all: wcr agent guest ## build wcr, the agent of domain 0 and the guest's programs
 
@@ -123,7 +123,8 @@ $(B)/tests/$(1): $(if $($(notdir $(1))_CFLAGS),,$(call objs,asan,$($(notdir $(1)
 		$$(CC) $$(SANITIZE) -o $$@ $$(sort $$^)) $$(call TEST_LDLIBS,$(notdir $(1)))
 $(if $($(notdir $(1))_CFLAGS),$(B)/tests/$(1): $($(notdir $(1))_SRCS) $(COMMON_SRCS) $(B)/flags | packages)
 endef
-$(foreach t,$(UNIT_TESTS),$(eval $(call unit_test,$(t))))
+compiled = $(foreach t,$(1),$(if $($(notdir $(t))_SRCS),$(t)))
+$(foreach t,$(call compiled,$(UNIT_TESTS)),$(eval $(call unit_test,$(t))))
 
 # End-to-end tests and benchmarks: optimised, no sanitizer.
 define host_program
@@ -131,11 +132,10 @@ $(B)/tests/$(1): $(call objs,obj,$($(notdir $(1))_SRCS))
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) -o $$@ $$(sort $$^) $$(call TEST_LDLIBS,$(notdir $(1)))
 endef
-compiled = $(foreach t,$(1),$(if $($(notdir $(t))_SRCS),$(t)))
 $(foreach t,$(call compiled,$(E2E_TESTS) $(BENCHES)),$(eval $(call host_program,$(t))))
 runnable = $(foreach t,$(1),$(if $($(notdir $(t))_SRCS),$(B)/tests/$(t),$(t)))
 
-UNIT_BINS := $(addprefix $(B)/tests/,$(UNIT_TESTS))
+UNIT_BINS := $(call runnable,$(UNIT_TESTS))
 E2E_BINS := $(call runnable,$(E2E_TESTS))
 
 TWICE := $(strip $(foreach t,$(sort $(notdir $(UNIT_TESTS) $(E2E_TESTS) $(BENCHES))),\
@@ -180,6 +180,9 @@ fuzz: $(addprefix $(B)/fuzz/,$(FUZZERS)) ## run each fuzzer for FUZZ_SECONDS, wi
 	done
 
 # --- testbed ---------------------------------------------------------------------
+
+patches-refresh: | packages ## write the patches of Xen and Linux afresh, against the pinned sources
+	testbed/build/patches-refresh.sh
 
 packages: ## install the Debian packages that a build needs (as root), or tell which
 	@testbed/build/host-packages.sh

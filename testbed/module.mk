@@ -3,7 +3,7 @@ WCR_SRCS += testbed/env.c testbed/jsonl.c testbed/qmp.c testbed/testbed.c testbe
 	testbed/testbed_config.c testbed/testbed_dir.c testbed/testbed_qemu.c
 WCR_LIBS += jansson
 
-UNIT_TESTS += testbed/tests/env_test testbed/tests/qmp_test
+UNIT_TESTS += testbed/tests/env_test testbed/tests/qmp_test testbed/tests/patches_test.sh
 env_test_SRCS := testbed/tests/env_test.c testbed/env.c
 qmp_test_SRCS := testbed/tests/qmp_test.c testbed/qmp.c testbed/jsonl.c
 

@@ -23,6 +23,7 @@ export E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH
 START=${START:-$SECONDS}
 TMP=
 CHILD=
+OPEN=
 
 # shellcheck source=../packages/pins.sh
 . "$ROOT/testbed/packages/pins.sh"
@@ -56,6 +57,8 @@ need_command()
 # One build at a time; what an interrupted one left is swept away.
 cache_open()
 {
+    [ -z "$OPEN" ] || return 0
+    OPEN=1
     mkdir -p "$CACHE/log" "$CACHE/sources" 2>/dev/null && [ -w "$CACHE" ] ||
         fail "cannot write to $CACHE; set WCR_CACHE to another place"
     exec 9>"$CACHE/lock"
@@ -110,15 +113,17 @@ key_tool()
     printf 'tool %s %s\n' "$1" "$("$@" 2>&1 | head -n 1)"
 }
 
+# The name of an artefact: artefact KIND KEY
+artefact() { printf '%s-%s' "$1" "$(sha256sum <<<"$2" | cut -c1-16)"; }
+
 # cached VARIABLE KIND KEY FUNCTION: the folder, built by FUNCTION in an empty folder (its
 # working directory, also $1) when it is not there yet. FUNCTION runs under set -e.
 cached()
 {
-    local var=$1 kind=$2 key=$3 function=$4 hash dir log next started=$SECONDS
-    hash=$(sha256sum <<<"$key" | cut -c1-16)
-    dir=$CACHE/$kind-$hash
+    local var=$1 kind=$2 key=$3 function=$4 dir log next started=$SECONDS
+    dir=$CACHE/$(artefact "$kind" "$key")
     printf -v "$var" '%s' "$dir"
-    printf -v "${var}_HASH" '%s' "$hash"
+    printf -v "${var}_HASH" '%s' "${dir##*-}"
     if [ -d "$dir" ]; then
         touch -c "$dir"
         return 0
