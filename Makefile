@@ -151,8 +151,9 @@ check-unit: check-source $(UNIT_BINS) ## the unit tests, under ASan and UBSan
 check-e2e: wcr agent $(filter $(B)/%,$(E2E_BINS)) testbed ## the tests on the testbed alone
 	testbed/build/run-tests.sh $(E2E_BINS)
 
-check-source: | packages ## licences, leftovers, the core without libc
+check-source: | packages ## licences, leftovers, the core without libc, upstream's style
 	testbed/build/check-source.sh '$(CC)'
+	testbed/build/check-style.sh
 
 bench: all $(filter $(B)/%,$(call runnable,$(BENCHES))) testbed testbed-stock ## what the mechanism costs a guest
 	$(if $(BENCHES),for b in $(call runnable,$(BENCHES)); do echo "== $$b"; "$$b"; done,@echo no benchmarks)

@@ -17,6 +17,15 @@ source_verified()
     source_whole "$1" "$2" && echo "$2 $now" >"$1.verified"
 }
 
+# Without fetching anything?
+linux_source_here()
+{
+    [ -f "$CACHE/sources/$LINUX_TARBALL" ] ||
+        [ "$(dpkg-query -W -f '${Version}' "$LINUX_PACKAGE" 2>/dev/null)" = "$LINUX_VERSION" ]
+}
+
+xen_source_here() { [ -f "$CACHE/sources/xen_$XEN_VERSION.dsc" ]; }
+
 # LINUX_SOURCE: the tarball. An installed package of another version is not taken, unless
 # WCR_LINUX_ANY=1.
 linux_source()
