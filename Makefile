@@ -53,7 +53,7 @@ ALL_LDLIBS = $(eval ALL_LDLIBS := $(call pkg_libs,$(ALL_LIBS)) $(WCR_LDLIBS) $(A
 objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
 
 .PHONY: all help wcr agent guest testbed testbed-stock campaign check check-unit check-e2e check-source bench fuzz \
-	clean packages patches-refresh
+	clean packages docs patches-refresh
 
 all: wcr agent guest ## build wcr, the agent of domain 0 and the guest's programs
 
@@ -181,6 +181,10 @@ fuzz: $(addprefix $(B)/fuzz/,$(FUZZERS)) ## run each fuzzer for FUZZ_SECONDS, wi
 	done
 
 # --- testbed ---------------------------------------------------------------------
+
+docs: ## write docs/hypercall.md from the hypercall's header
+	warmcache-core/tools/abi-doc warmcache-core/include/wcr_abi.h >$(B)/hypercall.md
+	cp $(B)/hypercall.md docs/hypercall.md
 
 patches-refresh: | packages ## write the patches of Xen and Linux afresh, against the pinned sources
 	testbed/build/patches-refresh.sh

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # usage: check-source.sh CC
 # What can be told from the sources alone: a licence in each, no leftovers, no page
-# mentioned that is not there, and a core that compiles without libc.
+# mentioned that is not there, a reference of the hypercall that is its header's, and a core
+# that compiles without libc.
 set -u
 
 cc=${1:-gcc}
@@ -41,6 +42,9 @@ pages=$(git grep -nIE '(^|[^[:alnum:]_./-])docs/[[:alnum:]_./-]*\.(md|[1-8])\b' 
 while IFS=: read -r file line page; do
     [ -z "$page" ] || [ -e "$page" ] || complain "$file:$line: $page is not there"
 done <<<"$pages"
+
+warmcache-core/tools/abi-doc warmcache-core/include/wcr_abi.h | cmp -s - docs/hypercall.md ||
+    complain "docs/hypercall.md is not what warmcache-core/include/wcr_abi.h says: make docs"
 
 # The compiler's own headers are what a hypervisor has, too.
 inc=$("$cc" -print-file-name=include)
