@@ -9,8 +9,8 @@
 static const char usage[] =
     "usage: cost [--json] [--repeats N] [--machines LIST] [--stock FILE] [WORKLOAD...]\n"
     "  --json           one object a line for each workload\n"
-    "  --repeats N      of each workload, from one snapshot (3)\n"
-    "  --machines LIST  of stock,off,none,enabled (all)\n"
+    "  --repeats N      of each workload, from one snapshot (4)\n"
+    "  --machines LIST  of stock,off,none,enabled (all but off)\n"
     "  --stock FILE     what was built without the mechanism (build/stock/testbed.env)\n"
     "What was built with it: $WCR_TESTBED, or build/testbed.env.\n";
 
@@ -26,6 +26,23 @@ static bool in_list(const char *list, const char *name)
             return true;
     }
     return false;
+}
+
+static bool machines_known(const char *list)
+{
+    for (const char *p = list; p; p = strchr(p, ',')) {
+        bool known = false;
+
+        p += *p == ',';
+        for (unsigned m = 0; m < MACHINES; m++)
+            known |= strcspn(p, ",") == strlen(machine_configs[m].name) &&
+                     !strncmp(p, machine_configs[m].name, strcspn(p, ","));
+        if (!known) {
+            fprintf(stderr, "cost: no machine '%.*s'\n", (int)strcspn(p, ","), p);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The empty workload is always wanted; all are where none is named. */
@@ -57,10 +74,10 @@ int main(int argc, char **argv)
         {"machines", required_argument, NULL, 'm'}, {"stock", required_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
-    const char *stock = "build/stock/testbed.env", *machines = "stock,off,none,enabled";
+    const char *stock = "build/stock/testbed.env", *machines = "stock,none,enabled";
     bool json = false, wanted[WORKLOADS_MAX];
     struct err err = {0};
-    int c, repeats = 3;
+    int c, repeats = 4;
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
@@ -72,7 +89,8 @@ int main(int argc, char **argv)
         default:  fputs(usage, stderr); return 2;
         }
     }
-    if (repeats < 1 || repeats > REPEATS_MAX || !workloads_take(argc - optind, argv + optind, wanted)) {
+    if (repeats < 1 || repeats > REPEATS_MAX || !machines_known(machines) ||
+        !workloads_take(argc - optind, argv + optind, wanted)) {
         fputs(usage, stderr);
         return 2;
     }

@@ -43,9 +43,9 @@ struct sample {
 struct cost {
     unsigned repeats;           /* 0: not measured */
     uint64_t ops;
-    struct sample sample[REPEATS_MAX];
-    struct sample median;
-    double spread;              /* (largest - smallest) / median of the totals */
+    struct sample sample[REPEATS_MAX];  /* the least total first */
+    struct sample best;                 /* the least */
+    double noise;                       /* how far the second is from it, as a part of it */
     int64_t counter[COUNTERS];  /* of one repeat */
 };
 
@@ -54,7 +54,6 @@ extern const struct workload workloads[];
 extern const unsigned workloads_len;
 extern const char *const counter_names[COUNTERS];
 
-/* Twice as many as needed is refused nowhere: one machine at a time. */
 #define WORKLOADS_MAX 32
 typedef struct cost cost_table[MACHINES][WORKLOADS_MAX];
 

@@ -149,28 +149,20 @@ static int measure_once(struct testbed *tb, const struct workload *w, struct cos
     return 0;
 }
 
-static int compare_u64(const void *a, const void *b)
+static int compare_samples(const void *a, const void *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    const struct sample *x = a, *y = b;
 
-    return x < y ? -1 : x > y;
+    return x->total < y->total ? -1 : x->total > y->total;
 }
 
+/* What disturbs a repeat only adds to it. */
 static void summarise(struct cost *c)
 {
-    uint64_t total[REPEATS_MAX], guest[REPEATS_MAX], ns[REPEATS_MAX];
-    unsigned n = c->repeats;
-
-    for (unsigned i = 0; i < n; i++) {
-        total[i] = c->sample[i].total;
-        guest[i] = c->sample[i].guest;
-        ns[i] = c->sample[i].ns;
-    }
-    qsort(total, n, sizeof(*total), compare_u64);
-    qsort(guest, n, sizeof(*guest), compare_u64);
-    qsort(ns, n, sizeof(*ns), compare_u64);
-    c->median = (struct sample){.guest = guest[n / 2], .total = total[n / 2], .ns = ns[n / 2]};
-    c->spread = (double)(total[n - 1] - total[0]) / (double)total[n / 2];
+    qsort(c->sample, c->repeats, sizeof(c->sample[0]), compare_samples);
+    c->best = c->sample[0];
+    if (c->repeats > 1)
+        c->noise = (double)(c->sample[1].total - c->best.total) / (double)c->best.total;
 }
 
 /* What a command that does nothing takes is no workload's. */
@@ -204,11 +196,11 @@ int measure_machine(enum machine_kind kind, const char *env, unsigned repeats, c
         if (r || !wanted[w])
             continue;
         if (w)
-            take_off(&ret[w], &ret[0].median);
+            take_off(&ret[w], &ret[0].best);
         summarise(&ret[w]);
-        fprintf(stderr, "%s: %s %" PRIu32 ": %" PRIu64 " instructions, spread %.2f%%\n",
+        fprintf(stderr, "%s: %s %" PRIu32 ": %" PRIu64 " instructions, noise %.2f%%\n",
                 machine_configs[kind].name, workloads[w].name, workloads[w].size,
-                ret[w].median.total, 100 * ret[w].spread);
+                ret[w].best.total, 100 * ret[w].noise);
     }
     testbed_stop(tb);
     testbed_config_done(&config);

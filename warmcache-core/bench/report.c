@@ -15,12 +15,12 @@ static double ratio(uint64_t x, uint64_t y)
     return y ? (double)x / (double)y : NAN;
 }
 
-/* Of the medians of the totals; NAN where one was not measured. */
+/* Of the least totals; NAN where one was not measured. */
 static double against_stock(const cost_table *costs, enum machine_kind kind, unsigned w)
 {
     const struct cost *c = &(*costs)[kind][w], *stock = &(*costs)[MACHINE_STOCK][w];
 
-    return c->repeats && stock->repeats ? ratio(c->median.total, stock->median.total) : NAN;
+    return c->repeats && stock->repeats ? ratio(c->best.total, stock->best.total) : NAN;
 }
 
 static double target_of(enum machine_kind kind, unsigned w)
@@ -43,16 +43,24 @@ static void cell_ratio(struct libscols_line *row, unsigned column, const cost_ta
     if (isnan(v))
         table_cell(row, column, NULL, "-");
     else
-        table_cell(row, column, bad ? "red" : NULL, "%.3f%s", v, bad ? " !" : target ? "  " : "  ");
+        table_cell(row, column, bad ? "red" : NULL, "%.3f%s", v, bad ? " !" : "  ");
 }
 
-static double spread_max(const cost_table *costs, unsigned w)
+static void cell_number(struct libscols_line *row, unsigned column, const char *fmt, double v)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), fmt, v);
+    table_cell(row, column, NULL, "%s", isnan(v) ? "-" : text);
+}
+
+static double noise_max(const cost_table *costs, unsigned w)
 {
     double ret = 0;
 
     for (unsigned m = 0; m < MACHINES; m++)
-        if ((*costs)[m][w].repeats && (*costs)[m][w].spread > ret)
-            ret = (*costs)[m][w].spread;
+        if ((*costs)[m][w].repeats && (*costs)[m][w].noise > ret)
+            ret = (*costs)[m][w].noise;
     return ret;
 }
 
@@ -64,7 +72,7 @@ static void cell_size(struct libscols_line *row, unsigned column, uint32_t size)
 static int report_costs(FILE *out, const cost_table *costs)
 {
     static const char *const titles[] = {"WORKLOAD", ">SIZE", ">OPS", ">STOCK/OP", ">OFF", ">NONE",
-        ">ENABLED", ">TARGET", ">ENABLED/OP", ">GUEST ONLY", ">TIME", ">SPREAD", NULL};
+        ">ENABLED", ">TARGET", ">ENABLED/OP", ">GUEST ONLY", ">TIME", ">NOISE", NULL};
     struct libscols_table *t = table_new(out, titles);
 
     if (!t)
@@ -80,7 +88,7 @@ static int report_costs(FILE *out, const cost_table *costs)
         table_cell(row, c++, NULL, "%s", workloads[w].name);
         cell_size(row, c++, workloads[w].size);
         table_cell(row, c++, NULL, "%" PRIu64, s->ops ? s->ops : e->ops);
-        table_cell(row, c++, NULL, "%.0f", ratio(s->median.total, s->ops));
+        cell_number(row, c++, "%.0f", ratio(s->best.total, s->ops));
         cell_ratio(row, c++, costs, MACHINE_OFF, w);
         cell_ratio(row, c++, costs, MACHINE_NONE, w);
         cell_ratio(row, c++, costs, MACHINE_ENABLED, w);
@@ -88,10 +96,10 @@ static int report_costs(FILE *out, const cost_table *costs)
             table_cell(row, c++, NULL, "%.2f", workloads[w].target);
         else
             table_cell(row, c++, NULL, "-");
-        table_cell(row, c++, NULL, "%.0f", ratio(e->median.total, e->ops));
-        table_cell(row, c++, NULL, "%.3f", ratio(e->median.guest, s->median.guest));
-        table_cell(row, c++, NULL, "%.3f", ratio(e->median.ns, s->median.ns));
-        table_cell(row, c++, NULL, "%.2f%%", 100 * spread_max(costs, w));
+        cell_number(row, c++, "%.0f", ratio(e->best.total, e->ops));
+        cell_number(row, c++, "%.3f", ratio(e->best.guest, s->best.guest));
+        cell_number(row, c++, "%.3f", ratio(e->best.ns, s->best.ns));
+        table_cell(row, c++, NULL, "%.2f%%", 100 * noise_max(costs, w));
     }
     return table_print(t);
 }
@@ -137,9 +145,9 @@ int report_tables(FILE *out, const cost_table *costs)
 static json_t *cost_json(const struct cost *c)
 {
     json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:f, s:[]}", "ops", (json_int_t)c->ops,
-                          "instructions", (json_int_t)c->median.total, "guest_instructions",
-                          (json_int_t)c->median.guest, "guest_ns", (json_int_t)c->median.ns,
-                          "spread", c->spread, "repeats");
+                          "instructions", (json_int_t)c->best.total, "guest_instructions",
+                          (json_int_t)c->best.guest, "guest_ns", (json_int_t)c->best.ns,
+                          "noise", c->noise, "repeats");
 
     for (unsigned i = 0; i < c->repeats; i++)
         json_array_append_new(json_object_get(o, "repeats"),
