@@ -17,17 +17,15 @@ series_files()
 
 # --- upstream's files --------------------------------------------------------------
 
-linux_files_key()
+linux_files_wanted()
 {
-    echo "source $LINUX_PACKAGE $LINUX_VERSION $LINUX_SHA256"
     series_files "$ROOT/warmcache-core/linux/patches"
     printf 'scripts/%s\n' checkpatch.pl spelling.txt const_structs.checkpatch
 }
 
 linux_files_extract()
 {
-    local top=${LINUX_TARBALL%.tar.xz}
-    linux_files_key | sed -n "s,^[^ ]*$,$top/&,p" >files
+    linux_files_wanted | sed "s,^,${LINUX_TARBALL%.tar.xz}/," >files
     tar -xJf "$LINUX_SOURCE" --strip-components=1 -T files
 }
 
@@ -35,7 +33,8 @@ linux_files_extract()
 linux_files()
 {
     local key
-    key=$(linux_files_key)
+    key="source $LINUX_PACKAGE $LINUX_VERSION $LINUX_SHA256
+$(linux_files_wanted)"
     if ! [ -d "$CACHE/$(artefact linux-files "$key")" ]; then
         cache_open
         WCR_LINUX_ANY=0 linux_source
@@ -43,24 +42,22 @@ linux_files()
     cached LINUX_UPSTREAM linux-files "$key" linux_files_extract
 }
 
-xen_files_key()
-{
-    echo "source $XEN_VERSION $XEN_FILES"
-    series_files "$ROOT/warmcache-core/xen/patches"
-}
+xen_files_wanted() { series_files "$ROOT/warmcache-core/xen/patches"; }
 
 xen_files_extract()
 {
-    dpkg-source --no-check -x "$XEN_SOURCE/xen_$XEN_VERSION.dsc" tree
-    series_files "$ROOT/warmcache-core/xen/patches" | (cd tree && xargs cp --parents -t "$1")
-    rm -rf tree
+    mkdir unpacked
+    dpkg-source --no-check -x "$XEN_SOURCE/xen_$XEN_VERSION.dsc" unpacked/tree
+    xen_files_wanted | (cd unpacked/tree && xargs cp --parents -t "$1")
+    rm -rf unpacked
 }
 
 # XEN_UPSTREAM: the artefact.
 xen_files()
 {
     local key
-    key=$(xen_files_key)
+    key="source $XEN_VERSION $XEN_FILES
+$(xen_files_wanted)"
     if ! [ -d "$CACHE/$(artefact xen-files "$key")" ]; then
         cache_open
         xen_source
@@ -90,8 +87,7 @@ patch_explain()
 # and the differences of its files in its order. patch_refresh TREE PATCH OUT CONTEXT
 patch_refresh()
 {
-    local tree=$1 patch=$2 out=$3 context=$4 old=$1/.old file status
-    local files
+    local tree=$1 patch=$2 out=$3 context=$4 old=$1/.old files file status
     mapfile -t files < <(patch_files "$patch")
     [ ${#files[@]} -gt 0 ] || { echo "${patch##*/}: changes no file" >&2; return 1; }
     rm -rf "$old"
