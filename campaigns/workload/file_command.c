@@ -20,16 +20,15 @@
  *	Direct reads of file FROM right into the mapped pages of FILE.
  *   drop FILE FIRST COUNT STEP
  *	Every STEP-th page leaves the cache.
+ *   scatter FILE
+ *	Where blocks are smaller than a page: the second KiB of each page moves to another place.
+ *	"scattered=N" pages.
  *   fill [undo]
  *	No block of the file system is free any more; undo: they are.
+ *   checkpoint
+ *	All is on the disk in its place, and the journal is empty.
  *   trim
  *	Discard what the file system does not use: "trimmed=BYTES".
- *   sector FILE BLOCK: "sector=N" on the data disk, 0: none
- *   inode FILE: "inode=N"
- *   read FILE: "blocks=N bad=N"
- *   folios FILE: "pages=N large=N", large: in folios of more than a page
- *   survey: for each file that is there "file=N inode=N blocks=N bad=N reused=N", reused: pages
- *	taken over from the last life
  */
 #define _GNU_SOURCE
 #include "campaigns/workload/command.h"
@@ -39,7 +38,6 @@
 #include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <linux/kernel-page-flags.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,13 +60,6 @@ static bool word(int argc, char **argv, const char *wanted)
         if (strcmp(argv[i], wanted) == 0)
             return true;
     return false;
-}
-
-/* The file whose number is argv[at], opened. */
-static int file_arg(struct guest *g, int argc, char **argv, int at, int flags, unsigned *ret_file)
-{
-    *ret_file = argc > at ? (unsigned)atoi(argv[at]) : UINT_MAX;
-    return *ret_file < g->opt.files ? file_open(g, *ret_file, flags, NULL) : -EINVAL;
 }
 
 /* The path it has now. */
@@ -97,7 +88,7 @@ static int range_arg(struct guest *g, int argc, char **argv, int at, int flags, 
     ret->count = (unsigned)atoi(argv[at + 2]);
     if (!ret->count || ret->count > g->opt.blocks || ret->first > g->opt.blocks - ret->count)
         return -EINVAL;
-    return file_arg(g, argc, argv, at, flags, &ret->file);
+    return command_file(g, argc, argv, at, flags, &ret->file);
 }
 
 static off_t offset(unsigned b)
@@ -185,7 +176,7 @@ static int cmd_rewrite(struct guest *g, int argc, char **argv)
 static int cmd_truncate(struct guest *g, int argc, char **argv)
 {
     unsigned file, keep = argc > 2 ? (unsigned)atoi(argv[2]) : 0;
-    int fd = file_arg(g, argc, argv, 1, O_RDWR, &file), r;
+    int fd = command_file(g, argc, argv, 1, O_RDWR, &file), r;
 
     if (fd < 0)
         return fd;
@@ -273,18 +264,37 @@ static int cmd_replace(struct guest *g, int argc, char **argv)
     return r;
 }
 
-/* Where the block is on the data disk, in bytes; 0: nowhere. */
-static int block_place(int fd, unsigned b, uint64_t *ret)
+/* Freed blocks are not taken again before they are committed to be free. */
+static int page_scatter(struct guest *g, int fd, unsigned file, unsigned b, unsigned *ret_moved)
 {
-    int size, at;
+    int kib = (int)(offset(b) / 1024), was = kib + 1, now;
 
-    if (ioctl(fd, FIGETBSZ, &size) < 0)
+    block_fill(g, file, b);
+    if (ioctl(fd, FIBMAP, &was) < 0 ||
+        fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, offset(b) + 1024, 1024) < 0 ||
+        pwrite(fd, block + 1024, 1024, offset(b) + 1024) != 1024 || fsync(fd) < 0)
         return -errno;
-    at = (int)(offset(b) / size);
-    if (ioctl(fd, FIBMAP, &at) < 0)
+    now = kib + 1;
+    if (ioctl(fd, FIBMAP, &now) < 0)
         return -errno;
-    *ret = (uint64_t)(unsigned)at * (unsigned)size;
+    *ret_moved += now != was;
     return 0;
+}
+
+static int cmd_scatter(struct guest *g, int argc, char **argv)
+{
+    unsigned file, moved = 0;
+    int fd = command_file(g, argc, argv, 1, O_RDWR, &file), size, r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (ioctl(fd, FIGETBSZ, &size) < 0 || size != 1024)
+        r = -EINVAL;
+    for (unsigned b = 0; b < g->opt.blocks && !r; b++)
+        r = page_scatter(g, fd, file, b, &moved);
+    close(fd);
+    command_say("scattered=%u", moved);
+    return r;
 }
 
 /* One request for as many blocks as lie together: a device may ignore small discards. */
@@ -297,7 +307,7 @@ static int device_forget(int fd, int disk, unsigned long how, const struct range
         uint64_t place = 0;
 
         if (b < at->first + at->count)
-            r = block_place(fd, b, &place);
+            r = command_place(fd, b, &place);
         if (!r && run[1] && place != run[0] + run[1]) {
             if (ioctl(disk, how, run) < 0)
                 r = -errno;
@@ -319,7 +329,7 @@ static int device_write(struct guest *g, int fd, int disk, unsigned part, const 
         uint64_t place;
 
         block_fill(g, at->file, b);
-        r = block_place(fd, b, &place);
+        r = command_place(fd, b, &place);
         if (!r && !place)
             r = -ENXIO;
         for (unsigned i = 0; i < SIZE && !r; i += part)
@@ -362,7 +372,7 @@ static int cmd_steal(struct guest *g, int argc, char **argv)
 
     if (fd < 0)
         return fd;
-    from = file_arg(g, argc, argv, 4, O_RDONLY | O_DIRECT, &other);
+    from = command_file(g, argc, argv, 4, O_RDONLY | O_DIRECT, &other);
     if (from < 0)
         r = from;
     for (unsigned b = at.first; b < at.first + at.count && !r; b++) {
@@ -415,6 +425,19 @@ static int cmd_fill(struct guest *g, int argc, char **argv)
     return r;
 }
 
+static int cmd_checkpoint(struct guest *g, int argc, char **argv)
+{
+    int fd = open(DATA_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+    (void)g, (void)argc, (void)argv;
+    if (fd < 0)
+        return -errno;
+    if (ioctl(fd, FIFREEZE, 0) < 0 || ioctl(fd, FITHAW, 0) < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
 static int cmd_trim(struct guest *g, int argc, char **argv)
 {
     struct fstrim_range all = {.len = ULLONG_MAX};
@@ -431,153 +454,11 @@ static int cmd_trim(struct guest *g, int argc, char **argv)
     return r;
 }
 
-static int cmd_sector(struct guest *g, int argc, char **argv)
-{
-    unsigned file, b = argc > 2 ? (unsigned)atoi(argv[2]) : 0;
-    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r;
-    uint64_t place;
-
-    if (fd < 0)
-        return fd;
-    r = block_place(fd, b, &place);
-    if (!r)
-        command_say("sector=%llu", (unsigned long long)(place / 512));
-    close(fd);
-    return r;
-}
-
-static int cmd_inode(struct guest *g, int argc, char **argv)
-{
-    struct stat st;
-    unsigned file;
-    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r = 0;
-
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &st) < 0)
-        r = -errno;
-    else
-        command_say("inode=%llu", (unsigned long long)st.st_ino);
-    close(fd);
-    return r;
-}
-
-static int file_judge(struct guest *g, int fd, unsigned file, unsigned *ret_blocks,
-                      unsigned *ret_bad)
-{
-    ssize_t n = 0;
-    unsigned b;
-
-    *ret_bad = 0;
-    for (b = 0; b < g->opt.blocks && (n = pread(fd, block, SIZE, offset(b))) == SIZE; b++) {
-        const struct status_block *s = status_block_of(g, file, b);
-        struct content_expect e = {g->opt.seed, file, b, s->issued, s->acked};
-
-        *ret_bad += content_judge(block, &e) != CONTENT_OK;
-    }
-    *ret_blocks = b;
-    return n < 0 ? -errno : 0;
-}
-
-static int cmd_read(struct guest *g, int argc, char **argv)
-{
-    unsigned file, blocks, bad;
-    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r;
-
-    if (fd < 0)
-        return fd;
-    r = file_judge(g, fd, file, &blocks, &bad);
-    close(fd);
-    command_say("blocks=%u bad=%u", blocks, bad);
-    return r;
-}
-
-/* The flags of the page frame that is mapped at @p. */
-static int page_flags(const void *p, uint64_t *ret)
-{
-    int map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-    uint64_t entry = 0;
-    int r = 0;
-
-    if (pread(map, &entry, sizeof(entry), (off_t)((uintptr_t)p / SIZE * sizeof(entry))) !=
-        sizeof(entry) || pread(flags, ret, sizeof(*ret),
-                               (off_t)((entry & ((UINT64_C(1) << 55) - 1)) * sizeof(*ret))) !=
-        sizeof(*ret))
-        r = -EIO;
-    close(map);
-    close(flags);
-    return r;
-}
-
-static int cmd_folios(struct guest *g, int argc, char **argv)
-{
-    uint64_t compound = 1ULL << KPF_COMPOUND_HEAD | 1ULL << KPF_COMPOUND_TAIL, flags = 0;
-    unsigned file, b = 0, large = 0;
-    int fd = file_arg(g, argc, argv, 1, O_RDONLY, &file), r = 0;
-    struct stat st = {0};
-
-    if (fd < 0)
-        return fd;
-    fstat(fd, &st);
-    for (; offset(b) < st.st_size && !r; b++) {
-        /* Memory is locked from the start, so that this brings the page in. */
-        void *p = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, offset(b));
-
-        r = p == MAP_FAILED ? -errno : page_flags(p, &flags);
-        large += (flags & compound) != 0;
-        if (p != MAP_FAILED)
-            munmap(p, SIZE);
-    }
-    close(fd);
-    command_say("pages=%u large=%u", b, large);
-    return r;
-}
-
-static int reused_count(unsigned long long inode, unsigned *ret)
-{
-    FILE *f = fopen("/sys/kernel/debug/xen_wcr/reused", "re");
-    unsigned long long of;
-
-    *ret = 0;
-    if (!f)
-        return -errno;
-    while (fscanf(f, "%*u %llu %*u %*u", &of) == 1)
-        *ret += of == inode;
-    fclose(f);
-    return 0;
-}
-
-static int cmd_survey(struct guest *g, int argc, char **argv)
-{
-    int r = 0;
-
-    (void)argc, (void)argv;
-    for (unsigned file = 0; file < g->opt.files && !r; file++) {
-        int fd = file_open(g, file, O_RDONLY, NULL);
-        unsigned blocks = 0, bad = 0, reused = 0;
-        struct stat st = {0};
-
-        if (fd == -ENOENT)
-            continue;
-        if (fd < 0)
-            return fd;
-        fstat(fd, &st);
-        r = file_judge(g, fd, file, &blocks, &bad) ?: reused_count(st.st_ino, &reused);
-        close(fd);
-        command_say("file=%u inode=%llu blocks=%u bad=%u reused=%u", file,
-                    (unsigned long long)st.st_ino, blocks, bad, reused);
-        init_heartbeat(g);
-    }
-    return r;
-}
-
 const struct command file_commands[] = {
-    {"create", cmd_create},     {"device", cmd_device},     {"drop", cmd_drop},
-    {"fill", cmd_fill},         {"folios", cmd_folios},     {"inode", cmd_inode},
-    {"punch", cmd_fallocate},   {"read", cmd_read},         {"replace", cmd_replace},
-    {"rewrite", cmd_rewrite},   {"sector", cmd_sector},     {"steal", cmd_steal},
-    {"survey", cmd_survey},     {"trim", cmd_trim},         {"truncate", cmd_truncate},
-    {"unlink", cmd_unlink},     {"write", cmd_write},       {"zero", cmd_fallocate},
+    {"checkpoint", cmd_checkpoint}, {"create", cmd_create},     {"device", cmd_device},
+    {"drop", cmd_drop},             {"fill", cmd_fill},         {"punch", cmd_fallocate},
+    {"replace", cmd_replace},       {"rewrite", cmd_rewrite},   {"scatter", cmd_scatter},
+    {"steal", cmd_steal},           {"trim", cmd_trim},         {"truncate", cmd_truncate},
+    {"unlink", cmd_unlink},         {"write", cmd_write},       {"zero", cmd_fallocate},
     {0},
 };

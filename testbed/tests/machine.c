@@ -218,6 +218,39 @@ void machine_life_done(struct machine_life *life)
     life->pages = NULL;
 }
 
+static int64_t number_in(const char *line, const char *key)
+{
+    const char *at = strstr(line, key);
+
+    assert_non_null(at);
+    return strtoll(at + strlen(key), NULL, 10);
+}
+
+void machine_survey(const struct machine_life *life, struct machine_file *ret, unsigned n)
+{
+    json_t *reply = machine_call(0, "{s:s, s:s}", "cmd", "guest_command", "line", "survey"), *page;
+    char *lines = strdup(machine_text(reply, "answer")), *save = NULL;
+    size_t i;
+
+    guest_must("survey", reply);
+    memset(ret, 0, n * sizeof(*ret));
+    for (char *s = strtok_r(lines, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
+        int64_t f = number_in(s, "file=");
+
+        assert_true(f < n);
+        ret[f] = (struct machine_file){
+            .there = true, .inode = number_in(s, "inode="),
+            .blocks = (unsigned)number_in(s, "blocks="), .bad = (unsigned)number_in(s, "bad="),
+            .reused = (unsigned)number_in(s, "reused="),
+        };
+    }
+    json_array_foreach(life->pages, i, page)
+        for (unsigned f = 0; f < n; f++)
+            ret[f].inconsistent += ret[f].there && machine_number(page, "inode") == ret[f].inode;
+    free(lines);
+    json_decref(reply);
+}
+
 int machine_boot(const struct testbed_options *options)
 {
     int64_t start = wall_ms();

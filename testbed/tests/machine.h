@@ -67,6 +67,17 @@ struct machine_life {
 struct machine_life machine_reboot(const char *mode);
 void machine_life_done(struct machine_life *life);
 
+/* What it found of one file. */
+struct machine_file {
+    bool there;
+    unsigned blocks, bad, reused;
+    unsigned inconsistent;      /* of the reused pages */
+    int64_t inode;
+};
+
+/* Of the files numbered 0 to @n - 1, in the guest's second life, which is @life. */
+void machine_survey(const struct machine_life *life, struct machine_file *ret, unsigned n);
+
 /* A field of a reply; "" where there is no such text. */
 const char *machine_text(const json_t *reply, const char *name);
 int64_t machine_number(const json_t *reply, const char *name);

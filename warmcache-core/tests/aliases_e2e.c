@@ -21,7 +21,7 @@
 
 #include "testbed/tests/machine.h"
 
-/* As many for the first life as for the second. */
+/* Half of them are for the changes in the second life. */
 #define FILES_PER_LIFE 36
 #define FILES (2 * FILES_PER_LIFE)
 #define BLOCKS 32
@@ -33,19 +33,18 @@ enum harm {
     WRONG,          /* the guest reads what never was in that place, or no longer may be */
 };
 
-/* What the next life found of one file. */
-struct found {
-    unsigned blocks, bad, reused, inconsistent;
-    bool there;
-};
-
 struct life {
     struct machine_life all;
-    struct found file[FILES];
+    struct machine_file file[FILES];
 };
 
-/* What came after changes in the first life, and after changes in the second, to reused pages. */
-static struct life off[2], on[2];
+/* Changes, and the two next lives after them. */
+struct run {
+    const char *name;
+    unsigned first_file;
+    unsigned only;              /* those with these flags */
+    struct life off, on;
+};
 
 struct way {
     const char *name;
@@ -63,6 +62,12 @@ struct way {
 static void nothing(unsigned f)
 {
     (void)f;
+}
+
+/* Reading ahead finds pages to take over next to pages to read. */
+static void every_second_dropped(unsigned f)
+{
+    machine_guest("drop %u 0 %u 2", f, BLOCKS);
 }
 
 static void direct_overwrite(unsigned f)
@@ -258,6 +263,7 @@ static void failed_read_then_good(unsigned f)
 
 static const struct way ways[] = {
     WAY(nothing, NO_HARM, BLOCKS, BLOCKS, 0),
+    WAY(every_second_dropped, NO_HARM, BLOCKS / 2, BLOCKS / 2, 0),
     WAY(direct_overwrite, NO_HARM, BLOCKS - 16, BLOCKS - 16, 0),
     WAY(device_write, WRONG, BLOCKS - 16, BLOCKS - 16, 0),
     WAY(device_write_parts, WRONG, BLOCKS - 16, BLOCKS - 16, 0),
@@ -314,60 +320,46 @@ static void before_dirty(unsigned base)
     machine_guest("set /proc/sys/vm/dirty_writeback_centisecs 0");
 }
 
-static void change_all(unsigned base)
+static struct run runs[] = {
+    {.name = "", .first_file = 0},
+    /* In the second life, to reused pages. */
+    {.name = "reused_", .first_file = FILES_PER_LIFE},
+    /* Whose data is ordered before the metadata, and allocated when it is written. */
+    {.name = "ext3_", .first_file = 0, .only = DIRTY},
+};
+
+#define RUNS (sizeof(runs) / sizeof(runs[0]))
+
+static bool is_part_of(const struct way *w, const struct run *r)
 {
-    for (const struct way *w = ways; w < ways + WAYS; w++) {
-        if (w->flags & DIRTY && !(w[-1].flags & DIRTY))
-            before_dirty(base);
-        print_message("# %s: file %u\n", w->name, base + file_of(w));
-        w->change(base + file_of(w));
-    }
+    return (w->flags & r->only) == r->only;
 }
 
-static int number_in(const char *line, const char *key)
+static void change_all(const struct run *r)
 {
-    const char *at = strstr(line, key);
-
-    assert_non_null(at);
-    return atoi(at + strlen(key));
+    for (const struct way *w = ways; w < ways + WAYS; w++) {
+        if (!is_part_of(w, r))
+            continue;
+        if (w->flags & DIRTY && !(w[-1].flags & DIRTY))
+            before_dirty(r->first_file);
+        w->change(r->first_file + file_of(w));
+    }
 }
 
 static void life_take(struct life *l, const char *mode)
 {
-    json_t *reply, *page;
-    int64_t inodes[FILES] = {0};
-    char *lines, *save = NULL;
-    size_t i;
-
     l->all = machine_reboot(mode);
-    reply = machine_call(0, "{s:s, s:s}", "cmd", "guest_command", "line", "survey");
-    assert_int_equal(machine_number(reply, "rc"), 0);
-    lines = strdup(machine_text(reply, "answer"));
-    for (char *s = strtok_r(lines, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
-        unsigned f = (unsigned)number_in(s, "file=");
-
-        assert_true(f < FILES);
-        inodes[f] = number_in(s, "inode=");
-        l->file[f] = (struct found){
-            .there = true, .blocks = (unsigned)number_in(s, "blocks="),
-            .bad = (unsigned)number_in(s, "bad="), .reused = (unsigned)number_in(s, "reused="),
-        };
-    }
-    json_array_foreach(l->all.pages, i, page)
-        for (unsigned f = 0; f < FILES; f++)
-            l->file[f].inconsistent += machine_number(page, "inode") == inodes[f];
-    free(lines);
-    json_decref(reply);
+    machine_survey(&l->all, l->file, FILES);
     machine_life_done(&l->all);
 }
 
 /* Both next lives of one crash. The one with consistency on goes on. */
-static void crash(unsigned life)
+static void crash(struct run *r)
 {
     machine_save("crash");
-    life_take(&off[life], "disabled");
+    life_take(&r->off, "disabled");
     machine_restore("crash");
-    life_take(&on[life], "enabled");
+    life_take(&r->on, "enabled");
 }
 
 /* Whatever is reusable before the crash equals the disk. */
@@ -378,6 +370,16 @@ static void verify_reusable(void)
     assert_true(machine_number(reply, "pages_checked") > FILES * BLOCKS / 2);
     assert_int_equal(machine_number(reply, "pages_inconsistent"), 0);
     json_decref(reply);
+}
+
+/* On a small file system, so that it can be filled; nothing is committed by itself. */
+static void start(const char *type)
+{
+    machine_exec("/sbin/mke2fs -q -t %s -b 4096 -J size=4 -m 0 " DISK " 20M", type);
+    json_decref(machine_call(0, "{s:s, s:i, s:i, s:s, s:s}", "cmd", "guest_start", "files", FILES,
+                             "blocks_per_file", BLOCKS, "filesystem", type, "mount_options",
+                             "commit=300"));
+    machine_guest_quiet();
 }
 
 static int setup(void **state)
@@ -391,16 +393,18 @@ static int setup(void **state)
         return -1;
     machine_exec("dmsetup create data --noudevsync --table "
                  "\"0 $(blockdev --getsz /dev/vdb) linear /dev/vdb 0\"");
-    /* Small, so that it can be filled. */
-    machine_exec("/sbin/mke2fs -q -t ext4 -b 4096 -J size=4 -m 0 " DISK " 20M");
-    json_decref(machine_call(0, "{s:s, s:i, s:i, s:s}", "cmd", "guest_start", "files", FILES,
-                             "blocks_per_file", BLOCKS, "mount_options", "commit=300"));
-    machine_guest_quiet();
-    change_all(0);
+    machine_save("bare");
+    start("ext4");
+    change_all(&runs[0]);
     verify_reusable();
-    crash(0);
-    change_all(FILES_PER_LIFE);
-    crash(1);
+    crash(&runs[0]);
+    change_all(&runs[1]);
+    crash(&runs[1]);
+    machine_restore("bare");
+    start("ext3");
+    change_all(&runs[2]);
+    verify_reusable();
+    crash(&runs[2]);
     return 0;
 }
 
@@ -408,7 +412,7 @@ static int setup(void **state)
 
 struct result {
     const struct way *way;
-    unsigned life;
+    const struct run *run;
     char name[80];
 };
 
@@ -416,8 +420,8 @@ static void change_is_seen(void **state)
 {
     const struct result *r = *state;
     const struct way *w = r->way;
-    unsigned f = file_of(w) + r->life * FILES_PER_LIFE;
-    const struct found *was = &off[r->life].file[f], *is = &on[r->life].file[f];
+    unsigned f = r->run->first_file + file_of(w);
+    const struct machine_file *was = &r->run->off.file[f], *is = &r->run->on.file[f];
 
     print_message("# off: %u blocks, %u bad, %u inconsistent, %u reused; on: %u, %u, %u, %u\n",
                   was->blocks, was->bad, was->inconsistent, was->reused, is->blocks, is->bad,
@@ -431,36 +435,40 @@ static void change_is_seen(void **state)
     assert_in_range(is->reused, w->least, w->most);
 }
 
-/* No file but those that the workers write may lose a page. */
+/* No file but those that the workers write, or a change was about, may lose a page. */
 static void nothing_else_happens(void **state)
 {
     (void)state;
-    for (unsigned life = 0; life < 2; life++) {
-        unsigned base = life * FILES_PER_LIFE;
+    for (const struct run *r = runs; r < runs + RUNS; r++) {
+        unsigned end = r->first_file + FILES_PER_LIFE;
 
-        assert_int_equal(on[life].all.content_errors, 0);
-        assert_int_equal(on[life].all.read_errors, 0);
-        assert_int_equal(on[life].all.inconsistent, 0);
-        for (unsigned f = base + file_of(&ways[WAYS - 1]) + 2; f < base + FILES_PER_LIFE; f++)
+        assert_int_equal(r->on.all.content_errors, 0);
+        assert_int_equal(r->on.all.read_errors, 0);
+        assert_int_equal(r->on.all.inconsistent, 0);
+        for (unsigned f = r->first_file + file_of(&ways[WAYS - 1]) + 2; f < end; f++)
             if (f % 4 != 3)
-                assert_int_equal(on[life].file[f].reused, BLOCKS);
+                assert_int_equal(r->on.file[f].reused, BLOCKS);
     }
 }
 
 int main(void)
 {
-    static struct result results[2 * WAYS];
-    struct CMUnitTest tests[2 * WAYS + 1];
+    static struct result results[RUNS * WAYS];
+    struct CMUnitTest tests[RUNS * WAYS + 1];
+    size_t n = 0;
 
-    for (unsigned i = 0; i < 2 * WAYS; i++) {
-        results[i].way = &ways[i % WAYS];
-        results[i].life = i >= WAYS;
-        snprintf(results[i].name, sizeof(results[i].name), "%s%s", i >= WAYS ? "reused_" : "",
-                 ways[i % WAYS].name);
-        tests[i] = (struct CMUnitTest){.name = results[i].name, .test_func = change_is_seen,
-                                       .initial_state = &results[i]};
-    }
-    tests[2 * WAYS] = (struct CMUnitTest)cmocka_unit_test(nothing_else_happens);
-    return cmocka_run_group_tests_name("changes behind the cache, end to end", tests, setup,
-                                       machine_down);
+    for (const struct run *r = runs; r < runs + RUNS; r++)
+        for (const struct way *w = ways; w < ways + WAYS; w++) {
+            struct result *to = &results[n];
+
+            if (!is_part_of(w, r))
+                continue;
+            *to = (struct result){.way = w, .run = r};
+            snprintf(to->name, sizeof(to->name), "%s%s", r->name, w->name);
+            tests[n++] = (struct CMUnitTest){.name = to->name, .test_func = change_is_seen,
+                                             .initial_state = to};
+        }
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(nothing_else_happens);
+    return _cmocka_run_group_tests("changes behind the cache, end to end", tests, n, setup,
+                                   machine_down);
 }
