@@ -56,11 +56,14 @@ static int64_t reported(const char *report, const char *name)
 /* "RESULT=COUNT" in the line of a command. */
 static int64_t results(const char *report, const char *command, int result)
 {
-    const char *line = strstr(report, command), *end, *at;
-    char word[24];
+    const char *line, *end, *at;
+    char word[64];
 
+    snprintf(word, sizeof(word), "\n%s ", command);
+    line = strstr(report, word);
     if (!line)
         fail_msg("no '%s' in the fuzzer's report: %s", command, report);
+    line++;
     end = line + strcspn(line, "\n");
     snprintf(word, sizeof(word), " %d=", result);
     at = strstr(line, word);
@@ -186,7 +189,7 @@ static void a_hostile_guest_harms_nobody_else(void **state)
     /* It has teeth: calls came through, and pages were on their way. */
     assert_true(results(report, "map_update", 0) > 100);
     assert_true(results(report, "set_policy", -1) > 100);
-    assert_true(reported(report, "pin") > 10 && reported(report, "balloon") > 10 &&
+    assert_true(reported(report, "watched") > 10 && reported(report, "pin") > 10 && reported(report, "balloon") > 10 &&
                 reported(report, "read") > 10 && reported(report, "write") > 10);
     json_decref(reply);
 

@@ -33,6 +33,7 @@ struct thread {
 	unsigned int max_cmd;
 	u32 (*results)[FUZZ_ERRORS];	/* by command and -result */
 	u32 done[WORK_KINDS], refused[WORK_KINDS];
+	u32 watched;		/* stores to pages that the hypervisor watched */
 };
 
 static inline u32 draw(struct thread *t, u32 below)

@@ -49,10 +49,8 @@ static int run(void *arg)
 	struct thread *t = arg;
 	unsigned long end = jiffies + seconds * HZ;
 
-	/* The guest's own work goes first. */
-	set_user_nice(current, MAX_NICE);
 	while (t->calls < calls / nr_threads && time_before(jiffies, end)) {
-		if (!draw(t, 8))
+		if (!draw(t, 32))
 			work_one(t);
 		calls_one(t);
 		cond_resched();
@@ -91,7 +89,7 @@ static void report_command(struct seq_file *m, unsigned int command)
 
 static int report_show(struct seq_file *m, void *unused)
 {
-	u64 sum = 0, violations = 0, max_ns = 0, worked, refused;
+	u64 sum = 0, violations = 0, watched = 0, max_ns = 0, worked, refused;
 	const char *first = "", *max_name = "";
 	/* pairs with run() */
 	bool over = smp_load_acquire(&done);
@@ -102,6 +100,7 @@ static int report_show(struct seq_file *m, void *unused)
 
 		sum += t->calls;
 		violations += t->violations;
+		watched += t->watched;
 		first = t->violations ? t->violation : first;
 		if (t->max_ns > max_ns) {
 			max_ns = t->max_ns;
@@ -111,6 +110,7 @@ static int report_show(struct seq_file *m, void *unused)
 	seq_printf(m, "done=%d\ncalls=%llu\nthreads=%u\nmax_ns=%llu (%s)\n", over, sum, nr_threads,
 		   max_ns, max_name);
 	seq_printf(m, "violations=%llu %s\n", violations, first);
+	seq_printf(m, "watched=%llu\n", watched);
 	for (i = 0; i < calls_commands; i++)
 		report_command(m, i);
 	for (k = 0; k < WORK_KINDS; k++) {

@@ -15,6 +15,8 @@
 #include <asm/xen/hypercall.h>
 #include <asm/xen/page.h>
 #include <xen/interface/memory.h>
+#include <xen/interface/wcr_abi.h>
+#include <xen/wcr.h>
 #include <xen/xen.h>
 
 #include "fuzz.h"
@@ -26,7 +28,8 @@
 struct fpage {
 	struct page *page;
 	unsigned long va, pfn, mfn;
-	pteval_t pte;		/* of va, writable, without the frame */
+	pte_t *ptep;		/* of va */
+	pteval_t pte;		/* writable, without the frame */
 	unsigned long held;	/* bit 0 */
 	bool lost;		/* no frame is behind it any more */
 };
@@ -86,6 +89,21 @@ static bool store(struct thread *t, struct fpage *p)
 	return true;
 fault:
 	return false;
+}
+
+/*
+ * Whoever holds a page finds its entry writable, unless the hypervisor made it
+ * read-only to see the next store. It must have seen one that came through.
+ */
+static bool store_seen(struct thread *t, struct fpage *p)
+{
+	bool done;
+
+	t->watched += !(READ_ONCE(p->ptep->pte) & _PAGE_RW);
+	done = store(t, p);
+	if (done && !(READ_ONCE(p->ptep->pte) & _PAGE_RW))
+		violation(t, "a store to pfn %#lx went unseen", p->pfn);
+	return done;
 }
 
 static bool read_only(struct thread *t, struct fpage *p)
@@ -232,12 +250,35 @@ u64 work_draw_sector(struct thread *t)
 	return sector;
 }
 
+static void list(const struct fpage *p)
+{
+	struct wcr_map_entry entry = { .pfn = p->pfn, .mfn = p->mfn, .op = WCR_MAP_ADD };
+	struct wcr_map_update op = { .entries = (unsigned long)&entry, .nr = 1 };
+
+	wcr_hypercall(WCR_OP_map_update, &op);
+}
+
+/* ...and does not forget it by working on something else until it is read. */
+static void wait_and_store(struct thread *t, struct fpage *p)
+{
+	unsigned long end = jiffies + HZ / 10;
+
+	while (test_bit(0, &p->held) && time_before(jiffies, end))
+		cpu_relax();
+	if (!hold(p))
+		return;
+	if (!p->lost)
+		store_seen(t, p);
+	release(p);
+}
+
 /* The page is held until the disk is done with it. */
 static bool io(struct thread *t, struct fpage *p, bool write)
 {
 	struct block_device *disk = write || !draw(t, 4) ? write_disk : read_disk;
 	unsigned int len = PAGE_SIZE, offset = 0;
 	struct bio *bio;
+	bool wait;
 
 	if (atomic_inc_return(&in_flight) > IN_FLIGHT_MAX)
 		goto no;
@@ -251,7 +292,14 @@ static bool io(struct thread *t, struct fpage *p, bool write)
 	bio->bi_private = p;
 	bio->bi_end_io = io_end;
 	__bio_add_page(bio, p->page, len, offset);
+	wait = draw(t, 2);
+	if (wait)
+		list(p);
+	/* So that this processor knows the page as writable... */
+	store(t, p);
 	submit_bio(bio);
+	if (wait)
+		wait_and_store(t, p);
 	return true;
 no:
 	atomic_dec(&in_flight);
@@ -262,17 +310,15 @@ no:
 void work_one(struct thread *t)
 {
 	static bool (*const works[])(struct thread *t, struct fpage *p) = {
-		[WORK_READ_ONLY] = read_only, [WORK_PIN] = make_table, [WORK_BALLOON] = balloon,
+		[WORK_STORE] = store_seen, [WORK_READ_ONLY] = read_only, [WORK_PIN] = make_table, [WORK_BALLOON] = balloon,
 		[WORK_EXCHANGE] = exchange, [WORK_M2P] = lie, [WORK_ALIAS] = alias,
 	};
 	struct fpage *p = &pages[draw(t, nr_pages)];
 	enum work kind = draw(t, 2) ? WORK_STORE : draw(t, WORK_KINDS);
 	bool done;
 
-	if (kind == WORK_STORE) {
-		done = store(t, p);
-	} else if (!hold(p)) {
-		done = false;
+	if (!hold(p)) {
+		done = kind == WORK_STORE && store(t, p);
 	} else if (p->lost) {
 		release(p);
 		done = false;
@@ -325,7 +371,6 @@ void work_draw_frame(struct thread *t, u64 *ret_pfn, u64 *ret_mfn)
 static int page_init(struct fpage *p)
 {
 	unsigned int level;
-	pte_t *pte;
 
 	p->page = alloc_page(GFP_KERNEL);
 	if (!p->page)
@@ -333,10 +378,10 @@ static int page_init(struct fpage *p)
 	p->va = (unsigned long)page_address(p->page);
 	p->pfn = page_to_pfn(p->page);
 	p->mfn = pfn_to_mfn(p->pfn);
-	pte = lookup_address(p->va, &level);
-	if (!pte || level != PG_LEVEL_4K)
+	p->ptep = lookup_address(p->va, &level);
+	if (!p->ptep || level != PG_LEVEL_4K)
 		return -EINVAL;
-	p->pte = (READ_ONCE(pte->pte) & ~PTE_PFN_MASK) | _PAGE_RW;
+	p->pte = (READ_ONCE(p->ptep->pte) & ~PTE_PFN_MASK) | _PAGE_RW;
 	return 0;
 }
 

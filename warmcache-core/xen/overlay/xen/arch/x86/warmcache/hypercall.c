@@ -292,11 +292,16 @@ static void io_page_refuse(struct warmcache *wc, const struct io_page *page)
     spin_unlock(&wc->lock);
 }
 
-/* Whether a processor may still hold a writable translation of the frame. */
+/*
+ * Whether a processor may still hold a writable translation of the frame. The time stamp
+ * tells only where no type reference is left, which dropping the last one recorded.
+ */
 static bool may_be_cached(const struct domain *d, const struct page_info *pg)
 {
     cpumask_t *mask = this_cpu(scratch_cpumask);
 
+    if ( warmcache_writers(pg) )
+        return !cpumask_empty(d->dirty_cpumask);
     cpumask_copy(mask, d->dirty_cpumask);
     tlbflush_filter(mask, pg->tlbflush_timestamp);
     return !cpumask_empty(mask);
