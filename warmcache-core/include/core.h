@@ -60,6 +60,8 @@ int cache_set_mode(struct wcr_cache *c, uint32_t mode, uint64_t max_pages);
 uint32_t cache_mode(const struct wcr_cache *c);
 /* A page of the cache may be protected or held: hooks must look. */
 uint64_t cache_pages_held(const struct wcr_cache *c);
+/* Pages handed back that this life neither claimed nor overwrote. */
+uint64_t cache_pages_unclaimed(const struct wcr_cache *c);
 /* Counters and identity; `domid` is the glue's to fill. */
 void cache_info(const struct wcr_cache *c, struct wcr_cache_info *ret_info);
 
@@ -161,7 +163,7 @@ bool cache_page(const struct wcr_cache *c, uint64_t pfn, struct wcr_page_info *r
 /*
  * The first page at or after `pfn` with all of `flags` (WCR_PAGE_*) set;
  * returns its PFN and fills `ret_page`, or WCR_NO_PFN. Looks at no more than
- * 65,536 frames: returns WCR_NO_PFN with *ret_next < WCR_NO_PFN to go on from.
+ * 4,096 frames: returns WCR_NO_PFN with *ret_next < WCR_NO_PFN to go on from.
  */
 uint64_t cache_next(const struct wcr_cache *c, uint64_t pfn, uint32_t flags,
                     struct wcr_page_info *ret_page, uint64_t *ret_next);

@@ -28,7 +28,8 @@
 /* So many I/Os of one page are no longer counted: it stays in flight for this life. */
 #define IN_FLIGHT_MAX     UINT16_MAX
 
-#define SCAN_MAX          65536u
+/* Frames looked at under the caller's lock. */
+#define SCAN_MAX          4096u
 
 /* Flags of our own beside the ABI's WCR_PAGE_*. */
 #define F_SPOILED   0x0100      /* this I/O must not end in REUSABLE */
@@ -67,6 +68,7 @@ struct wcr_cache {
     const struct wcr_core_ops *ops;
     void *ctx;
     uint64_t capacity;
+    uint64_t unclaimed;         /* handed back, not claimed and not overwritten */
     uint32_t drop_page;         /* page of entries to look for a held page in */
     uint32_t blind_lives;       /* more changes than are listed: trust nothing so long */
     uint32_t changes_end;       /* slots from here on are free */
@@ -131,26 +133,27 @@ static struct entry *entry_make(struct wcr_cache *c, uint64_t pfn)
 
 /* ---- flags, and the counters that follow them ----------------------- */
 
+static bool is_unclaimed(uint16_t flags)
+{
+    return (flags & (WCR_PAGE_RETAINED | WCR_PAGE_REUSED | F_HELD)) == WCR_PAGE_RETAINED;
+}
+
+static void flags_put(struct wcr_cache *c, struct entry *e, uint16_t flags)
+{
+    c->info.pages_mapped += !!(flags & WCR_PAGE_MAPPED) - !!(e->flags & WCR_PAGE_MAPPED);
+    c->info.pages_reusable += !!(flags & WCR_PAGE_REUSABLE) - !!(e->flags & WCR_PAGE_REUSABLE);
+    c->unclaimed += is_unclaimed(flags) - is_unclaimed(e->flags);
+    e->flags = flags;
+}
+
 static void flags_set(struct wcr_cache *c, struct entry *e, uint16_t flags)
 {
-    uint16_t fresh = flags & ~e->flags;
-
-    if (fresh & WCR_PAGE_MAPPED)
-        c->info.pages_mapped++;
-    if (fresh & WCR_PAGE_REUSABLE)
-        c->info.pages_reusable++;
-    e->flags |= flags;
+    flags_put(c, e, e->flags | flags);
 }
 
 static void flags_clear(struct wcr_cache *c, struct entry *e, uint16_t flags)
 {
-    uint16_t gone = flags & e->flags;
-
-    if (gone & WCR_PAGE_MAPPED)
-        c->info.pages_mapped--;
-    if (gone & WCR_PAGE_REUSABLE)
-        c->info.pages_reusable--;
-    e->flags &= ~flags;
+    flags_put(c, e, e->flags & ~flags);
 }
 
 static void held_set(struct wcr_cache *c, uint64_t pfn, struct entry *e, bool held)
@@ -158,11 +161,11 @@ static void held_set(struct wcr_cache *c, uint64_t pfn, struct entry *e, bool he
     struct entries *page = entries_get(c, (uint32_t)pfn / ENTRIES_PER_PAGE);
 
     if (held) {
-        e->flags |= F_HELD;
+        flags_set(c, e, F_HELD);
         page->held++;
         c->info.pages_retained++;
     } else {
-        e->flags &= ~F_HELD;
+        flags_clear(c, e, F_HELD);
         page->held--;
         c->info.pages_retained--;
     }
@@ -372,6 +375,11 @@ uint64_t cache_pages_held(const struct wcr_cache *c)
     return c->info.pages_retained;
 }
 
+uint64_t cache_pages_unclaimed(const struct wcr_cache *c)
+{
+    return c->unclaimed;
+}
+
 void cache_info(const struct wcr_cache *c, struct wcr_cache_info *ret_info)
 {
     *ret_info = c->info;
@@ -454,6 +462,7 @@ void cache_begin_life(struct wcr_cache *c)
             memset(c->buckets[i], 0, PAGE_BYTES);
     c->info.pages_mapped = 0;
     c->info.pages_reusable = 0;
+    c->unclaimed = 0;
     for (i = 0; i < pages; i++) {
         struct entries *page = entries_get(c, i);
 
@@ -825,15 +834,16 @@ int cache_reuse(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
 
 /* ---- looking -------------------------------------------------------- */
 
+static uint32_t entry_flags(const struct entry *e)
+{
+    return (e->flags & F_ABI) | (e->flags & F_HELD ? WCR_PAGE_HELD : 0);
+}
+
 bool cache_page(const struct wcr_cache *c, uint64_t pfn, struct wcr_page_info *ret_page)
 {
     const struct entry *e = entry_get(c, pfn);
-    uint32_t flags;
 
-    if (!e)
-        return false;
-    flags = (e->flags & F_ABI) | (e->flags & F_HELD ? WCR_PAGE_HELD : 0);
-    if (!flags)
+    if (!e || !entry_flags(e))
         return false;
     memset(ret_page, 0, sizeof(*ret_page));
     ret_page->pfn = pfn;
@@ -843,7 +853,7 @@ bool cache_page(const struct wcr_cache *c, uint64_t pfn, struct wcr_page_info *r
     ret_page->sector = e->sector;
     ret_page->vbd = e->vbd;
     ret_page->fs_id = e->fs_id;
-    ret_page->flags = flags;
+    ret_page->flags = entry_flags(e);
     return true;
 }
 
@@ -853,11 +863,13 @@ uint64_t cache_next(const struct wcr_cache *c, uint64_t pfn, uint32_t flags,
     uint64_t end = pfn + SCAN_MAX;
 
     for (; pfn < c->capacity && pfn < end; pfn++) {
-        if (!entry_get(c, pfn)) {
+        const struct entry *e = entry_get(c, pfn);
+
+        if (!e) {
             pfn += ENTRIES_PER_PAGE - 1 - pfn % ENTRIES_PER_PAGE;
             continue;
         }
-        if (!cache_page(c, pfn, ret_page) || (ret_page->flags & flags) != flags)
+        if ((entry_flags(e) & flags) != flags || !cache_page(c, pfn, ret_page))
             continue;
         *ret_next = pfn + 1;
         return pfn;

@@ -724,7 +724,7 @@ static void check_page(struct model *m, const struct wcr_page_info *page)
 
 static void check_counters(struct model *m)
 {
-    uint64_t mapped = 0, reusable = 0, held = 0, next = 0, at, ours = 0;
+    uint64_t mapped = 0, reusable = 0, held = 0, unclaimed = 0, next = 0, at, ours = 0;
     struct wcr_cache_info info;
     struct wcr_page_info page;
 
@@ -736,6 +736,8 @@ static void check_counters(struct model *m)
         mapped += !!(page.flags & WCR_PAGE_MAPPED);
         reusable += !!(page.flags & WCR_PAGE_REUSABLE);
         held += !!(page.flags & WCR_PAGE_HELD);
+        unclaimed += (page.flags & (WCR_PAGE_RETAINED | WCR_PAGE_REUSED | WCR_PAGE_HELD)) ==
+                     WCR_PAGE_RETAINED;
         check_page(m, &page);
     }
     for (unsigned int n = 0; n < FRAMES; n++)
@@ -744,6 +746,7 @@ static void check_counters(struct model *m)
     CHECK(m, info.pages_mapped == mapped, "pages_mapped");
     CHECK(m, info.pages_reusable == reusable, "pages_reusable");
     CHECK(m, info.pages_retained == held && cache_pages_held(m->cache) == held, "pages_retained");
+    CHECK(m, cache_pages_unclaimed(m->cache) == unclaimed, "pages unclaimed");
     CHECK(m, held == ours, "%llu pages held, of %llu given", (unsigned long long)held,
           (unsigned long long)ours);
 }

@@ -42,7 +42,7 @@ static bool next_retained(struct domain *d, struct warmcache *wc, uint64_t *pfn,
     uint64_t at = WCR_NO_PFN;
 
     spin_lock(&wc->lock);
-    if ( warmcache_lives(wc, d) )
+    if ( warmcache_lives(wc, d) && cache_pages_unclaimed(wc->core) )
         at = cache_next(wc->core, *pfn, WCR_PAGE_RETAINED, ret_page, pfn);
     else
         *pfn = WCR_NO_PFN;
@@ -52,10 +52,8 @@ static bool next_retained(struct domain *d, struct warmcache *wc, uint64_t *pfn,
 
 static int op_register(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
 {
-    struct wcr_page_info page;
     struct wcr_register op;
     struct warmcache *wc;
-    uint64_t pfn;
     int rc = read_arg(&op, arg, sizeof(op));
 
     if ( rc )
@@ -77,13 +75,10 @@ static int op_register(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
         wc->direct_map = op.direct_map_base;
         wc->frames = op.capacity;
         op.mode = cache_mode(wc->core);
+        op.retained = cache_pages_unclaimed(wc->core);
     }
     spin_unlock(&wc->lock);
-    if ( rc )
-        return rc;
-    for ( op.retained = 0, pfn = 0; pfn != WCR_NO_PFN; )
-        op.retained += next_retained(d, wc, &pfn, &page);
-    return write_arg(arg, &op, sizeof(op));
+    return rc ?: write_arg(arg, &op, sizeof(op));
 }
 
 /*
@@ -189,10 +184,16 @@ static int op_retained_list(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
     {
         struct wcr_map_entry entry = {};
 
-        if ( op.nr && hypercall_preempt_check() )
-            break;
         if ( !next_retained(d, wc, &op.first_pfn, &page) )
-            continue;
+        {
+            if ( !hypercall_preempt_check() || op.first_pfn == WCR_NO_PFN )
+                continue;
+            if ( op.nr )
+                break;
+            /* An empty answer would be the end. */
+            op.nr = room;
+            return write_arg(arg, &op, sizeof(op)) ?: -ERESTART;
+        }
         entry.pfn = page.pfn;
         entry.inode = page.inode;
         entry.index = page.index;
@@ -636,7 +637,6 @@ long do_warmcache_op(unsigned int cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     case WCR_OP_version:       return WCR_ABI_VERSION;
     case WCR_OP_register:      return op_register(d, arg);
     case WCR_OP_map_update:    return op_map_update(d, arg);
-    case WCR_OP_retained_list: return op_retained_list(d, arg);
     case WCR_OP_reuse:         return op_reuse(d, arg);
     case WCR_OP_set_policy:    return op_set_policy(arg);
     case WCR_OP_io_begin:
@@ -645,6 +645,7 @@ long do_warmcache_op(unsigned int cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     case WCR_OP_pages:         return op_pages(arg);
     case WCR_OP_read_retained: return op_read_retained(arg);
 
+    case WCR_OP_retained_list: rc = op_retained_list(d, arg); break;
     case WCR_OP_boot_done:     rc = op_boot_done(d); break;
     case WCR_OP_drop:          rc = op_drop(arg); break;
     default:                   return -ENOSYS;
