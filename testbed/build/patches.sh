@@ -35,11 +35,11 @@ linux_files()
     local key
     key="source $LINUX_PACKAGE $LINUX_VERSION $LINUX_SHA256
 $(linux_files_wanted)"
-    if ! [ -d "$CACHE/$(artefact linux-files "$key")" ]; then
+    if ! [ -d "$CACHE/$(artefact linux-upstream "$key")" ]; then
         cache_open
         WCR_LINUX_ANY=0 linux_source
     fi
-    cached LINUX_UPSTREAM linux-files "$key" linux_files_extract
+    cached LINUX_UPSTREAM linux-upstream "$key" linux_files_extract
 }
 
 xen_files_wanted() { series_files "$ROOT/warmcache-core/xen/patches"; }
@@ -58,11 +58,11 @@ xen_files()
     local key
     key="source $XEN_VERSION $XEN_FILES
 $(xen_files_wanted)"
-    if ! [ -d "$CACHE/$(artefact xen-files "$key")" ]; then
+    if ! [ -d "$CACHE/$(artefact xen-upstream "$key")" ]; then
         cache_open
         xen_source
     fi
-    cached XEN_UPSTREAM xen-files "$key" xen_files_extract
+    cached XEN_UPSTREAM xen-upstream "$key" xen_files_extract
 }
 
 # --- refreshing --------------------------------------------------------------------
@@ -120,7 +120,8 @@ series_refresh()
     local patches=$1 upstream=$2 work=$3 context=$4 how=$5 patch stale=0
     rm -rf "$work"
     mkdir -p "$work"
-    cp -r "$upstream" "$work/tree" || return 1
+    # Of what it holds: in a cache it may be a symbolic link.
+    cp -r "$upstream/." "$work/tree" || return 1
     for patch in $(series "$patches"); do
         patch_refresh "$work/tree" "$patches/$patch" "$work/$patch" "$context" || return 1
     done

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make patches-refresh, on a source of one file.
-# Catches: a refreshed patch that does not apply without fuzz, or lost its header; one that is
-# rewritten each time; a patch that does not apply and is not named, with its rejects.
+# Catches: upstream's own files patched, behind a symbolic link; a refreshed patch that does not
+# apply without fuzz, or lost its header; one that is rewritten each time; a patch that does not
+# apply and is not named, with its rejects.
 . "$(dirname -- "$0")/../build/lib.sh"
 . "$BUILD/patches.sh"
 
@@ -17,7 +18,8 @@ result()
 }
 refresh() { series_refresh "$dir/patches" "$dir/upstream" "$dir/work" 3 "$1" >"$dir/log" 2>&1; }
 
-mkdir -p "$dir/upstream/drivers" "$dir/patches"
+mkdir -p "$dir/cache/upstream/drivers" "$dir/patches"
+ln -s "$dir/cache/upstream" "$dir/upstream"
 source=$dir/upstream/drivers/disk.c
 printf '%s\n' 'int open(void)' '{' a b c d e f '}' 'int close(void)' '{' k l m n o p '}' >"$source"
 printf '# Comment.\none.patch\ntwo.patch\n' >"$dir/patches/series"
@@ -94,7 +96,7 @@ P
 cat "$dir"/patches/*.patch | diff -u "$dir/expected" - >"$dir/log"
 result $? 'they have their headers, new line numbers, and nothing else'
 
-cp -r "$dir/upstream" "$dir/tree"
+cp -r "$dir/upstream/." "$dir/tree"
 for patch in one two; do
     patch -d "$dir/tree" -p1 -F0 <"$dir/patches/$patch.patch" || break
 done >"$dir/log" 2>&1 && grep -c -e '^one$' -e '^two$' "$dir/tree/drivers/disk.c" | grep -qx 2
