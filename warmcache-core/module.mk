@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+include warmcache-core/src/objects.mk
+
 core_test_names := core_states_test core_aliases_test core_life_test core_memory_test \
 	core_property_test core_fuzz
-core_test_common_SRCS := warmcache-core/tests/core_fixture.c warmcache-core/src/core.c
+core_test_common_SRCS := warmcache-core/tests/core_fixture.c \
+	$(core-objs:%.o=warmcache-core/src/%.c)
 
 UNIT_TESTS += $(addprefix warmcache-core/tests/,$(core_test_names))
 # Flags of their own: the core includes core_env.h by that name alone.

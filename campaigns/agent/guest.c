@@ -144,7 +144,7 @@ void guest_destroy(struct agent *a)
 
 static int policy_set(struct agent *a, enum wcr_mode mode, struct err *err)
 {
-    return a->mech ? wcr_call_set_policy(a->mech, a->uuid, mode, 0, err) : 0;
+    return a->mech ? wcr_call_set_policy(a->mech, a->uuid, mode, 0, 0, err) : 0;
 }
 
 static int policy_drop(struct agent *a, struct err *err)
@@ -432,13 +432,15 @@ int guest_counters(struct agent *a, const json_t *q, json_t **ret, struct err *e
     r = a->mech ? wcr_call_info(a->mech, a->uuid, &i, err) : 0;
     if (r && r != -ENOENT)
         return r;
-    *ret = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+    *ret = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
                      "disk_reads", (json_int_t)disk_statistic(a, "rd_req"),
                      "disk_writes", (json_int_t)disk_statistic(a, "wr_req"),
                      "io_reads", (json_int_t)i.io_reads, "io_writes", (json_int_t)i.io_writes,
-                     "protects", (json_int_t)i.protects,
+                     "io_requests", (json_int_t)i.io_requests,
+                     "io_calls", (json_int_t)i.io_calls,
+                     "map_entries", (json_int_t)i.map_entries,
+                     "map_calls", (json_int_t)i.map_calls,
                      "protect_refused", (json_int_t)i.protect_refused,
-                     "stores_seen", (json_int_t)i.stores_seen,
-                     "write_faults", (json_int_t)i.write_faults);
+                     "stores_seen", (json_int_t)i.stores_seen);
     return 0;
 }

@@ -31,8 +31,8 @@ struct workload {
     double target;              /* of ENABLED / STOCK; 0: none */
 };
 
-enum counter { DISK_READS, DISK_WRITES, IO_READS, IO_WRITES, PROTECTS, PROTECT_REFUSED, STORES_SEEN,
-               WRITE_FAULTS, COUNTERS };
+enum counter { DISK_READS, DISK_WRITES, IO_READS, IO_WRITES, IO_REQUESTS, IO_CALLS, MAP_ENTRIES,
+    MAP_CALLS, PROTECT_REFUSED, STORES_SEEN, COUNTERS };
 
 struct sample {
     uint64_t guest, total;      /* instructions; the empty command's are taken off */

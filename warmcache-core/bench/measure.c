@@ -41,8 +41,8 @@ const unsigned workloads_len = sizeof(workloads) / sizeof(workloads[0]);
 _Static_assert(sizeof(workloads) / sizeof(workloads[0]) <= WORKLOADS_MAX, "room for every workload");
 
 const char *const counter_names[COUNTERS] = {
-    "disk_reads", "disk_writes", "io_reads", "io_writes", "protects", "protect_refused",
-    "stores_seen", "write_faults",
+    "disk_reads", "disk_writes", "io_reads", "io_writes", "io_requests", "io_calls",
+    "map_entries", "map_calls", "protect_refused", "stores_seen",
 };
 
 struct command_result {

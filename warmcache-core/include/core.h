@@ -15,9 +15,12 @@
  * Locking: the caller serialises all calls on one cache. No call blocks,
  * and all are O(1), O(pages per hash bucket: 64) or O(changes in flight: 1360)
  * except where a bound is given.
- * The invariant every function keeps (I1): REUSABLE => the page was protected
- * before its last I/O began, that I/O succeeded, and neither the page nor the
- * block has changed since. In doubt a page is not reusable.
+ * The invariant every function keeps (I1): REUSABLE => the glue watched the page
+ * from before its last I/O began, that I/O succeeded, and neither the block nor, as
+ * far as the core was told, the page has changed since. In doubt a page is not
+ * reusable. The glue may tell of a store late, but before it asks.
+ *
+ * `disk` is a number that the glue gives to a backing device; sectors are of that.
  *
  * Errors are negative errno values as in wcr_abi.h.
  */
@@ -58,11 +61,10 @@ void cache_destroy(struct wcr_cache *c);
 const uint8_t *cache_uuid(const struct wcr_cache *c);
 int cache_set_mode(struct wcr_cache *c, uint32_t mode, uint64_t max_pages);
 uint32_t cache_mode(const struct wcr_cache *c);
-/* A page of the cache may be protected or held: hooks must look. */
 uint64_t cache_pages_held(const struct wcr_cache *c);
 /* Pages handed back that this life neither claimed nor overwrote. */
 uint64_t cache_pages_unclaimed(const struct wcr_cache *c);
-/* Counters and identity; `domid` is the glue's to fill. */
+/* Counters and identity; those the glue counts are 0, and `domid` is its to fill. */
 void cache_info(const struct wcr_cache *c, struct wcr_cache_info *ret_info);
 
 /*
@@ -74,6 +76,9 @@ void cache_info(const struct wcr_cache *c, struct wcr_cache_info *ret_info);
  */
 void cache_begin_life(struct wcr_cache *c);
 
+/* Nothing of this life can be trusted: keep and reuse none of its pages. */
+void cache_untrust(struct wcr_cache *c);
+
 /* The cache covers frames below `capacity` from now on. -EINVAL, -E2BIG. */
 int cache_set_capacity(struct wcr_cache *c, uint64_t capacity);
 
@@ -81,55 +86,56 @@ int cache_set_capacity(struct wcr_cache *c, uint64_t capacity);
 
 /*
  * Frame `pfn`, backed by `mfn`, now caches `key`. -ENOMEM; -EINVAL: no such
- * frame, or another machine frame is still known there (cache_forget it). I/O
- * that was begun before the first add is not counted: only the caller's look
- * after cache_io_end can find it.
+ * frame, or another machine frame is still known there (cache_forget it). I/O may
+ * have begun, and ended, before: what is known of the page needs no name.
  */
 int cache_map_add(struct wcr_cache *c, uint64_t pfn, uint64_t mfn,
                   const struct wcr_key *key);
-void cache_map_remove(struct wcr_cache *c, uint64_t pfn);
+/* True, and the machine frame: nothing is known of it any more, nor need it be watched. */
+bool cache_map_remove(struct wcr_cache *c, uint64_t pfn, uint64_t *ret_mfn);
+/* Whether the cache knows anything of this machine frame: hooks must tell it of stores. */
+bool cache_knows(const struct wcr_cache *c, uint64_t pfn, uint64_t mfn);
 
 /* ---- I/O ------------------------------------------------------------ */
 
 /*
- * A request for [sector, sector + sectors) of `vbd` begins or ends. Call
+ * A request for [sector, sector + sectors) of `disk` begins or ends. Call
  * io_range_begin before the io_begin of its pages, io_range_end after their
  * io_end. A change of the block (write, discard) makes every page that held
  * it non-reusable and spoils overlapping I/O in flight (I3). Visits the pages
  * of the range, at most every page known. Beyond 1360 changes in flight, or
  * without memory, no I/O is trusted in this life and the next.
  */
-void cache_io_range_begin(struct wcr_cache *c, uint32_t vbd, uint64_t sector,
+void cache_io_range_begin(struct wcr_cache *c, uint32_t disk, uint64_t sector,
                           uint64_t sectors, unsigned int op);
-void cache_io_range_end(struct wcr_cache *c, uint32_t vbd, uint64_t sector,
+void cache_io_range_end(struct wcr_cache *c, uint32_t disk, uint64_t sector,
                         uint64_t sectors, unsigned int op);
 
+/* What the glue must do when I/O of a page begins. */
+enum wcr_begin {
+    WCR_BEGIN_IGNORE,       /* nothing */
+    WCR_BEGIN_TRACK,        /* watch the frame from now on, or call cache_spoil */
+    WCR_BEGIN_TELL,         /* also: was there a store before? cache_stored_before */
+};
 /*
  * One page of the request: `whole` says that it is a whole block at offset 0.
- * Every begin wants its end, whatever it returns. True: the page is IN_FLIGHT and the caller must now protect the frame, and
- * call cache_spoil if it could not. False: nothing to do.
+ * Every begin wants its end, whatever it returns.
  */
-bool cache_io_begin(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
-                    uint64_t sector, unsigned int op, bool whole);
+enum wcr_begin cache_io_begin(struct wcr_cache *c, uint64_t pfn, uint64_t mfn,
+                              uint32_t disk, uint64_t sector, unsigned int op, bool whole);
+/* A store was made between the last look at the page and this begin. */
+void cache_stored_before(struct wcr_cache *c, uint64_t pfn, uint64_t mfn);
 /*
- * True: the page has just become REUSABLE; the caller must now look whether a
- * writable reference is left, and call cache_spoil if so.
+ * True: the page has just become REUSABLE; the caller must now look whether it can
+ * be written unwatched, and call cache_spoil if so.
  */
-bool cache_io_end(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
+bool cache_io_end(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t disk,
                   uint64_t sector, unsigned int op, bool ok);
-/* The frame could not be protected: in doubt, non-reusable. */
+/* The frame cannot be watched: in doubt, non-reusable. */
 void cache_spoil(struct wcr_cache *c, uint64_t pfn, uint64_t mfn);
 
-/* A store, or something that may store, reaches the page. */
+/* A store, or something that may store, reached or will reach the page. */
 void cache_store_seen(struct wcr_cache *c, uint64_t pfn, uint64_t mfn);
-
-/* Whether the glue made the page's direct-map entry read-only. */
-void cache_set_downgraded(struct wcr_cache *c, uint64_t pfn, bool downgraded);
-bool cache_is_downgraded(const struct wcr_cache *c, uint64_t pfn, uint64_t mfn);
-/* The frame needs watching: a hook must call store_seen for it. */
-bool cache_is_watched(const struct wcr_cache *c, uint64_t pfn, uint64_t mfn);
-void cache_count_protect(struct wcr_cache *c, bool ok);
-void cache_count_write_fault(struct wcr_cache *c);
 
 /* ---- keeping pages over a reboot ------------------------------------ */
 
@@ -153,12 +159,12 @@ bool cache_is_retained(const struct wcr_cache *c, uint64_t pfn, uint64_t mfn);
 bool cache_drop_next(struct wcr_cache *c, uint64_t *ret_mfn);
 
 /* 0: the guest may use the page as this block; -ESTALE: it may not. */
-int cache_reuse(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t vbd,
+int cache_reuse(struct wcr_cache *c, uint64_t pfn, uint64_t mfn, uint32_t disk,
                 uint64_t sector);
 
 /* ---- looking -------------------------------------------------------- */
 
-/* What is known of a frame; false: nothing. */
+/* What is known of a frame, with `vbd` the number of its disk; false: nothing. */
 bool cache_page(const struct wcr_cache *c, uint64_t pfn, struct wcr_page_info *ret_page);
 /*
  * The first page at or after `pfn` with all of `flags` (WCR_PAGE_*) set;

@@ -27,7 +27,7 @@
 # endif
 #endif
 
-#define WCR_ABI_VERSION    1
+#define WCR_ABI_VERSION    2
 #define WCR_HYPERCALL      43
 #define WCR_BATCH_MAX      512     /* entries a single call may carry */
 #define WCR_BLOCK_SECTORS  8
@@ -55,6 +55,7 @@ struct wcr_register {
 #define WCR_OP_map_update     1   /* struct wcr_map_update */
 #define WCR_MAP_REMOVE        0
 #define WCR_MAP_ADD           1
+#define WCR_INODE_DISK        0     /* the disk's own blocks; never trusted unverified */
 struct wcr_map_entry {
     uint64_t pfn;
     uint64_t mfn;               /* in, to add: the machine frame behind it */
@@ -108,33 +109,62 @@ struct wcr_reuse {
 struct wcr_policy {
     uint8_t  uuid[16];
     uint32_t mode;
-    uint32_t pad;
+    uint32_t max_age;           /* seconds to keep pages for a domain that does not
+                                   come back; 0: the host's warmcache_age */
     uint64_t max_pages;         /* most pages to retain; 0: no own limit */
 };
 
 /*
- * The backend announces a request after it mapped the grants and before it
- * submits the I/O (begin), and its outcome after unmapping and before it
- * responds (end), with the same segments.
+ * The backend's requests: announced (begin) after their grants were mapped and before
+ * the I/O is submitted, and told the outcome of (end) once they are unmapped, with the
+ * same segments. An end may be late, and then costs hits: one call takes many, in
+ * order. Returns what the last one does; -ENOENT: nobody has a cache of this disk,
+ * its end need not be told.
  */
-#define WCR_OP_io_begin       17  /* struct wcr_io */
-#define WCR_OP_io_end         18  /* struct wcr_io */
+#define WCR_OP_io             17  /* struct wcr_io_batch */
 #define WCR_IO_READ           0
 #define WCR_IO_WRITE          1
-#define WCR_IO_DISCARD        2   /* also write-zeroes; one segment, mfn ignored */
-struct wcr_io_seg {
+#define WCR_IO_DISCARD        2   /* also write-zeroes; no segments */
+/* A write without segments changes the disk, from pages that are not told. */
+#define WCR_IO_BEGIN          0
+#define WCR_IO_END            1
+struct wcr_io_seg {             /* the segments follow each other on the disk */
     uint64_t mfn;               /* machine frame the grant maps */
-    uint64_t sector;            /* first sector of the segment */
     uint32_t sectors;           /* a page is tracked only if this is a block... */
     uint32_t offset;            /* ...and this, bytes into the page, is 0 */
 };
 struct wcr_io {
-    uint64_t segs;              /* in: struct wcr_io_seg[nr] */
+    uint64_t segs;              /* struct wcr_io_seg[nr] */
+    uint64_t disk;              /* backing device: a number that no other ever has */
+    uint64_t start;             /* where on it the virtual disk begins, in sectors */
+    uint64_t sector;            /* first sector of the virtual disk */
+    uint64_t sectors;           /* of all segments, or changed */
     uint32_t nr;
     uint32_t vbd;
     uint16_t domid;             /* the frontend */
-    uint16_t op;                /* WCR_IO_* */
+    uint8_t  op;                /* WCR_IO_READ... */
+    uint8_t  phase;             /* WCR_IO_BEGIN, WCR_IO_END */
     int32_t  status;            /* end: 0 or negative errno */
+};
+struct wcr_io_batch {
+    uint64_t ios;               /* in: struct wcr_io[nr] */
+    uint32_t nr;
+    uint32_t pad;
+};
+
+/* Why a page that the guest lists is not REUSABLE, or was not kept. */
+enum wcr_why {
+    WCR_WHY_NOT_READ    = 0,    /* not read from or written to the disk since it is listed */
+    WCR_WHY_STORED      = 1,    /* stored to since, and not written back */
+    WCR_WHY_WRITABLE    = 2,    /* could be written through another mapping */
+    WCR_WHY_CHANGED     = 3,    /* the block was changed by something else */
+    WCR_WHY_FAILED      = 4,    /* its I/O failed */
+    WCR_WHY_PARTIAL     = 5,    /* its I/O was not of a whole, aligned block */
+    WCR_WHY_OVERLAP     = 6,    /* it was in two I/Os that contradict each other */
+    WCR_WHY_IN_FLIGHT   = 7,    /* its I/O had not ended */
+    WCR_WHY_LIMIT       = 8,    /* the cache's max_pages were kept */
+    WCR_WHY_UNTRUSTED   = 9,    /* the domain was migrated, or ran on shadow page tables */
+    WCR_WHY_NR          = 10,
 };
 
 /* Every warm cache of the host. Returns the number of caches there are. */
@@ -143,17 +173,23 @@ struct wcr_cache_info {
     uint8_t  uuid[16];
     uint32_t domid;             /* 0x7ff4 (DOMID_INVALID): no domain now */
     uint32_t mode;
+    uint32_t max_age;           /* seconds, of the policy */
+    uint32_t pad;
     uint64_t max_pages;
     uint64_t pages_mapped;      /* in the cache-mapping table */
-    uint64_t pages_reusable;
+    uint64_t pages_reusable;    /* of a live domain, those that WCR_OP_pages has not looked
+                                   at since may have been stored to */
     uint64_t pages_retained;    /* kept, owned by nobody */
     /* counters since the cache was created */
-    uint64_t io_reads, io_writes;           /* segments announced */
-    uint64_t protects, protect_refused;     /* refused: another writable mapping */
+    uint64_t io_reads, io_writes;           /* pages announced */
+    uint64_t io_requests, io_calls;         /* begun requests, and hypercalls for them */
+    uint64_t map_entries, map_calls;        /* of the guest */
+    uint64_t protect_refused;               /* another writable mapping */
     uint64_t stores_seen;                   /* reusable pages spoiled by a store or alias */
-    uint64_t write_faults;                  /* faults taken on downgraded PTEs */
     uint64_t retained, returned, overwritten; /* kept; handed back; lost to the builder */
+    uint64_t given_up;                      /* kept, then freed: host memory, age, drop */
     uint64_t reuse_ok, reuse_stale;
+    uint64_t not_kept[WCR_WHY_NR];          /* listed when the domain died, by why not */
 };
 struct wcr_list {
     uint64_t entries;           /* in: room for struct wcr_cache_info[nr] */
@@ -166,10 +202,9 @@ struct wcr_list {
 #define WCR_PAGE_MAPPED       0x01  /* listed in the cache-mapping table */
 #define WCR_PAGE_REUSABLE     0x02  /* equals block (vbd, sector) */
 #define WCR_PAGE_IN_FLIGHT    0x04
-#define WCR_PAGE_DOWNGRADED   0x08  /* its direct-map PTE was made read-only by Xen */
-#define WCR_PAGE_RETAINED     0x10  /* came, or waits to come, from the last life */
-#define WCR_PAGE_REUSED       0x20  /* the guest took it without I/O */
-#define WCR_PAGE_WRITTEN      0x40  /* stored to since it was reused */
+#define WCR_PAGE_RETAINED     0x08  /* came, or waits to come, from the last life */
+#define WCR_PAGE_REUSED       0x10  /* the guest took it without I/O */
+#define WCR_PAGE_WRITTEN      0x20  /* stored to since it was reused */
 struct wcr_page_info {
     uint64_t pfn;
     uint64_t mfn;
@@ -179,7 +214,7 @@ struct wcr_page_info {
     uint32_t vbd;
     uint32_t fs_id;
     uint32_t flags;             /* WCR_PAGE_* */
-    uint32_t pad;
+    uint32_t why;               /* enum wcr_why, if it is not REUSABLE */
 };
 struct wcr_pages {
     uint8_t  uuid[16];

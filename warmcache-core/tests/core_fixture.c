@@ -72,9 +72,17 @@ int map_page(struct wcr_cache *c, uint64_t pfn)
     return cache_map_add(c, pfn, fixture_mfn(pfn), &key);
 }
 
+bool unmap_page(struct wcr_cache *c, uint64_t pfn)
+{
+    uint64_t mfn;
+
+    return cache_map_remove(c, pfn, &mfn) && mfn == fixture_mfn(pfn);
+}
+
 bool begin_page(struct wcr_cache *c, uint64_t pfn, uint64_t sector, unsigned int op)
 {
-    return cache_io_begin(c, pfn, fixture_mfn(pfn), FIXTURE_VBD, sector, op, true);
+    return cache_io_begin(c, pfn, fixture_mfn(pfn), FIXTURE_VBD, sector, op, true) !=
+           WCR_BEGIN_IGNORE;
 }
 
 bool end_page(struct wcr_cache *c, uint64_t pfn, uint64_t sector, unsigned int op)

@@ -37,6 +37,7 @@ static inline uint64_t fixture_mfn(uint64_t pfn)
 
 /* Shorthands on one frame, its own mfn and FIXTURE_VBD. */
 int map_page(struct wcr_cache *c, uint64_t pfn);
+bool unmap_page(struct wcr_cache *c, uint64_t pfn);
 bool begin_page(struct wcr_cache *c, uint64_t pfn, uint64_t sector, unsigned int op);
 bool end_page(struct wcr_cache *c, uint64_t pfn, uint64_t sector, unsigned int op);
 /* A whole request of one block, from begin to end; true: REUSABLE. */

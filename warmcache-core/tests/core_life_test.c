@@ -42,7 +42,6 @@ static void test_reuse_in_three_lives(void **state)
     for (unsigned int life = 2; life < 5; life++) {
         assert_true(reboot_page(c, 3));
         assert_true(cache_is_retained(c, 3, fixture_mfn(3)));
-        assert_true(cache_is_watched(c, 3, fixture_mfn(3)));
         assert_int_equal(map_page(c, 3), 0);
         assert_int_equal(reuse(c, 3, 80), 0);
         /* Once: a second claim is somebody else's. */
@@ -91,7 +90,7 @@ static void test_unlisted_page_is_not_kept(void **state)
 
     map_page(c, 3);
     read_page(c, 3, 80);
-    cache_map_remove(c, 3);
+    unmap_page(c, 3);
     assert_false(reboot_page(c, 3));
 }
 
@@ -135,7 +134,7 @@ static void test_unclaimed_page_is_kept_again(void **state)
     map_page(c, 3);
     read_page(c, 3, 80);
     assert_true(reboot_page(c, 3));
-    cache_map_remove(c, 3);
+    unmap_page(c, 3);
     assert_false(reboot_page(c, 3));
 
     map_page(c, 3);
@@ -154,7 +153,7 @@ static void test_reused_and_removed_is_not_kept(void **state)
     reboot_page(c, 3);
     map_page(c, 3);
     assert_int_equal(reuse(c, 3, 80), 0);
-    cache_map_remove(c, 3);
+    unmap_page(c, 3);
     assert_false(reboot_page(c, 3));
 }
 
@@ -183,7 +182,7 @@ static void test_claim_while_held(void **state)
     retain(c, 3);
     assert_int_equal(reuse(c, 3, 80), -ESTALE);
     assert_int_equal(map_page(c, 3), -EINVAL);
-    cache_map_remove(c, 3);
+    unmap_page(c, 3);
     store(c, 3);
     begin_page(c, 3, 88, WCR_IO_READ);
     assert_int_equal(page_flags(c, 3), WCR_PAGE_REUSABLE | WCR_PAGE_RETAINED | WCR_PAGE_HELD);
@@ -340,6 +339,25 @@ static void test_mode_changes_while_held(void **state)
     }
 }
 
+/* Catches: a file system that is mounted on stale metadata because consistency is off. */
+static void test_disk_blocks_are_never_trusted(void **state)
+{
+    static const struct wcr_key disk = {.inode = WCR_INODE_DISK, .index = 3, .fs_id = 1};
+    struct wcr_cache *c = cache_of(state);
+    uint64_t mfn;
+
+    cache_set_mode(c, WCR_MODE_DISABLED, 0);
+    cache_map_add(c, 3, fixture_mfn(3), &disk);
+    read_page(c, 3, 80);
+    store(c, 3);
+    assert_false(retain(c, 3));
+    read_page(c, 3, 80);
+    assert_true(retain(c, 3));
+    cache_begin_life(c);
+    assert_true(cache_take(c, 3, &mfn));
+    assert_int_equal(reuse(c, 3, 88), -ESTALE);
+}
+
 static void test_a_life_forgets(void **state)
 {
     struct wcr_cache *c = cache_of(state);
@@ -347,7 +365,6 @@ static void test_a_life_forgets(void **state)
     for (uint64_t pfn = 0; pfn < 1000; pfn++) {
         map_page(c, pfn);
         read_page(c, pfn, 8 * pfn);
-        cache_set_downgraded(c, pfn, true);
         if (pfn % 3 == 0)
             assert_true(retain(c, pfn));
     }
@@ -436,7 +453,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(test_reuse_in_three_lives), T(test_dirty_page_is_not_kept),
-        T(test_page_in_flight_is_not_kept), T(test_unlisted_page_is_not_kept),
+        T(test_page_in_flight_is_not_kept), T(test_disk_blocks_are_never_trusted), T(test_unlisted_page_is_not_kept),
         T(test_cold_keeps_nothing), T(test_limit), T(test_unclaimed_page_is_kept_again),
         T(test_reused_and_removed_is_not_kept), T(test_claim_as_another_block),
         T(test_claim_while_held), T(test_block_changed_while_held),

@@ -30,7 +30,8 @@ struct frame {
     uint64_t known;             /* the glue's word: PFN + 1, or 0 */
     uint32_t bytes[SECTORS];    /* the version of each sector's worth */
     unsigned int reads, writes; /* mappings of the backend */
-    bool protected;             /* a store would be seen */
+    bool watched;               /* a store shows in the dirty bit, or is told */
+    bool dirty;                 /* stored to since; the core may not know yet */
     bool touched;               /* since it was last held */
     bool miscounted;            /* I/O began before the core knew the frame */
     bool witness;               /* granted as what it holds, in ENABLED mode */
@@ -178,21 +179,31 @@ static void frame_scribble(struct model *m, struct frame *f)
 static void frame_store(struct model *m, unsigned int n)
 {
     struct frame *f = &m->frame[n];
-    struct wcr_page_info page;
 
-    NOTE("store frame %u, %s\n", n, f->protected ? "seen" : "unseen");
-    if (f->protected && f->known) {
-        bool was = cache_page(m->cache, f->known - 1, &page) &&
-                   page.mfn == mfn_of(n) && page.flags & WCR_PAGE_REUSABLE;
-
-        CHECK(m, !was || cache_is_watched(m->cache, f->known - 1, mfn_of(n)),
-              "a reusable frame %u is not watched", n);
+    f->touched = true;
+    f->expected = false;
+    if (f->watched && chance(m, 60)) {
+        NOTE("store frame %u, through the direct map\n", n);
+        f->dirty = true;
+        return;
+    }
+    NOTE("store frame %u, %s\n", n, f->watched ? "through another mapping" : "unseen");
+    if (f->watched && f->known) {
         cache_store_seen(m->cache, f->known - 1, mfn_of(n));
         m->result->stores_seen++;
     }
-    f->protected = false;
-    f->touched = true;
-    f->expected = false;
+    f->watched = false;
+}
+
+/* Before anybody relies on what the core knows of a page. */
+static void frame_look(struct model *m, unsigned int n)
+{
+    struct frame *f = &m->frame[n];
+
+    if (f->known && f->dirty && (f->owner == GUEST || f->owner == DYING)) {
+        cache_store_seen(m->cache, f->known - 1, mfn_of(n));
+        m->result->stores_seen++;
+    }
 }
 
 /* The last reference went. */
@@ -201,6 +212,7 @@ static void frame_free(struct model *m, unsigned int n, bool may_keep)
     struct frame *f = &m->frame[n];
     bool keep = false;
 
+    frame_look(m, n);           /* its entry in the page tables went before */
     if (f->known && f->owner != POOL) {
         keep = may_keep && cache_retain(m->cache, f->known - 1, mfn_of(n));
         if (!keep)
@@ -216,7 +228,7 @@ static void frame_free(struct model *m, unsigned int n, bool may_keep)
         return;
     }
     frame_scribble(m, f);
-    memset(&f->protected, 0, sizeof(*f) - offsetof(struct frame, protected));
+    memset(&f->watched, 0, sizeof(*f) - offsetof(struct frame, watched));
     f->owner = POOL;
     f->known = 0;
 }
@@ -269,11 +281,8 @@ static void map_add(struct model *m, unsigned int n, uint64_t pfn)
     CHECK(m, rc == 0 || rc == -EINVAL || rc == -ENOMEM, "map_add: %d", rc);
     CHECK(m, rc != -ENOMEM || m->flags & MODEL_NO_MEMORY, "map_add: no memory");
     CHECK(m, rc == 0 || !(m->flags & MODEL_QUIET), "map_add of an honest guest: %d", rc);
-    if (rc)
-        return;
-    if (!f->known && (f->reads || f->writes))
-        f->miscounted = true;
-    f->known = pfn + 1;
+    if (!rc)
+        f->known = pfn + 1;
 }
 
 static void step_map(struct model *m)
@@ -281,7 +290,7 @@ static void step_map(struct model *m)
     static const uint64_t wild[] = {~0ULL, CAPACITY, WCR_MAX_FRAMES, 1ULL << 32, ~0ULL - 1};
     static const struct wcr_key key;
     int n = draw_frame(m, GUEST);
-    uint64_t pfn;
+    uint64_t pfn, mfn;
 
     if (n < 0)
         return;
@@ -289,7 +298,7 @@ static void step_map(struct model *m)
         pfn = wild[draw(m, sizeof(wild) / sizeof(wild[0]))];
         CHECK(m, cache_map_add(m->cache, pfn, mfn_of((unsigned int)n), &key) == -EINVAL,
               "map_add took a wild PFN");
-        cache_map_remove(m->cache, pfn);
+        CHECK(m, !cache_map_remove(m->cache, pfn, &mfn), "map_remove took a wild PFN");
         return;
     }
     pfn = m->frame[n].pfn;
@@ -300,7 +309,12 @@ static void step_map(struct model *m)
         return;
     }
     NOTE("map_remove pfn %d\n", (int)pfn);
-    cache_map_remove(m->cache, pfn);
+    if (!cache_map_remove(m->cache, pfn, &mfn))
+        return;
+    CHECK(m, mfn >= FIRST_MFN && mfn - FIRST_MFN < FRAMES, "map_remove of no frame of ours");
+    if (m->frame[mfn - FIRST_MFN].known == pfn + 1)
+        m->frame[mfn - FIRST_MFN].known = 0;
+    m->frame[mfn - FIRST_MFN].expected = false;
 }
 
 /* ---- I/O ------------------------------------------------------------ */
@@ -308,7 +322,9 @@ static void step_map(struct model *m)
 static void seg_begin(struct model *m, struct io *io, struct seg *seg)
 {
     struct frame *f = &m->frame[seg->frame];
-    bool whole = seg->sectors == SECTORS && !seg->offset, wanted;
+    bool whole = seg->sectors == SECTORS && !seg->offset, stored = f->dirty;
+    enum wcr_begin begin;
+    uint64_t pfn;
 
     if (io->op == WCR_IO_READ)
         f->reads++;
@@ -316,23 +332,23 @@ static void seg_begin(struct model *m, struct io *io, struct seg *seg)
         f->writes++;
     if (io->op == WCR_IO_READ)
         f->expected = false;
-    if (!f->known) {
+    pfn = f->known ? f->known - 1 : f->pfn;
+    begin = cache_io_begin(m->cache, pfn, mfn_of(seg->frame), vbd_number[io->vbd],
+                           seg->sector, io->op, whole);
+    NOTE("  frame %u pfn %d sector %llu+%u offset %u: %s\n", seg->frame, (int)pfn,
+         (unsigned long long)seg->sector, seg->sectors, seg->offset, begin ? "watch" : "no");
+    seg->told = cache_knows(m->cache, pfn, mfn_of(seg->frame));
+    if (seg->told)
+        f->known = pfn + 1;
+    else
         f->miscounted = true;
+    if (begin == WCR_BEGIN_IGNORE)
         return;
-    }
-    seg->told = true;
-    wanted = cache_io_begin(m->cache, f->known - 1, mfn_of(seg->frame), vbd_number[io->vbd],
-                            seg->sector, io->op, whole);
-    NOTE("  frame %u pfn %d sector %llu+%u offset %u: %s\n", seg->frame, (int)f->known - 1,
-         (unsigned long long)seg->sector, seg->sectors, seg->offset, wanted ? "protect" : "no");
-    if (!frame_in_cache(m, seg->frame))
-        f->miscounted = true;
-    if (!wanted)
-        return;
-    if (m->flags & MODEL_QUIET)
-        f->protected = true;
-    else if (chance(m, 95))
-        f->protected = true;
+    f->dirty = false;
+    if (begin == WCR_BEGIN_TELL && stored)
+        cache_stored_before(m->cache, f->known - 1, mfn_of(seg->frame));
+    if (m->flags & MODEL_QUIET || chance(m, 95))
+        f->watched = true;
     else
         cache_spoil(m->cache, f->known - 1, mfn_of(seg->frame));
     /* What the core cannot know the glue sees: another mapping of the backend's. */
@@ -459,7 +475,7 @@ static void seg_end(struct model *m, struct io *io, struct seg *seg)
         return;
     NOTE("  frame %u reusable\n", seg->frame);
     m->result->became_reusable++;
-    if (!f->protected || (f->miscounted && f->reads))
+    if (!f->watched || (f->miscounted && f->reads))
         cache_spoil(m->cache, f->known - 1, mfn_of(seg->frame));
 }
 
@@ -509,16 +525,11 @@ static void step_io(struct model *m)
 /* Quiet: one request at a time, from begin to end; what must come out is known. */
 static void step_quiet_io(struct model *m)
 {
-    bool mapped[SEGS] = {false}, alone;
     struct io *io = io_begin(m);
-    struct wcr_page_info page;
+    bool alone;
 
     if (!io)
         return;
-    for (unsigned int i = 0; i < io->segs; i++)
-        mapped[i] = frame_in_cache(m, io->seg[i].frame) &&
-                    cache_page(m->cache, m->frame[io->seg[i].frame].known - 1, &page) &&
-                    page.flags & WCR_PAGE_MAPPED;
     io_unmap(m, io);
     io_end(m, io);
     for (unsigned int n = 0; n < FRAMES && io->op != WCR_IO_READ; n++) {
@@ -537,7 +548,7 @@ static void step_quiet_io(struct model *m)
             alone &= i == j || seg->frame != io->seg[j].frame;
         f->expected_vbd = io->vbd;
         f->expected_sector = seg->sector;
-        f->expected = mapped[i] && io->ok && alone && seg->sectors == SECTORS && !seg->offset;
+        f->expected = io->ok && alone && seg->sectors == SECTORS && !seg->offset;
     }
 }
 
@@ -569,6 +580,7 @@ static void step_reuse(struct model *m)
         page.sector = draw_sector(m);
     if (chance(m, 5))
         page.vbd = vbd_number[draw(m, VBDS)];
+    frame_look(m, (unsigned int)n);
     rc = cache_reuse(m->cache, page.pfn, page.mfn, page.vbd, page.sector);
     CHECK(m, rc == 0 || rc == -ESTALE, "reuse: %d", rc);
     NOTE("reuse frame %d vbd %u sector %llu: %d\n", n, page.vbd,
@@ -619,7 +631,8 @@ static void populate(struct model *m, uint64_t pfn)
     m->frame[n].witness = false;
     NOTE("populate pfn %d with frame %d, %s\n", (int)pfn, n, taken ? "taken" : "fresh");
     if (taken) {
-        m->frame[n].protected = true;
+        m->frame[n].watched = true;
+        m->frame[n].dirty = false;      /* its new entry starts without the bit */
         if (chance(m, 3)) {     /* could not be assigned */
             cache_forget(m->cache, pfn);
             m->frame[n].known = 0;
@@ -711,20 +724,20 @@ static void check_page(struct model *m, const struct wcr_page_info *page)
           "frame %u is not held any more", n);
     if (page->flags & WCR_PAGE_REUSABLE) {
         CHECK(m, f->owner != POOL, "frame %u is reusable and free", n);
-        CHECK(m, f->protected, "frame %u is reusable and a store would not be seen", n);
+        CHECK(m, f->watched, "frame %u is reusable and a store would not be seen", n);
         CHECK(m, !(page->flags & WCR_PAGE_IN_FLIGHT), "frame %u is reusable and in flight", n);
-        CHECK(m, bytes_equal_block(m, f, page->vbd, page->sector),
+        CHECK(m, f->dirty || bytes_equal_block(m, f, page->vbd, page->sector),
               "frame %u is reusable as sector %llu and differs", n, (unsigned long long)page->sector);
     }
     if (f->owner == GUEST && f->witness &&
         (page->flags & (WCR_PAGE_REUSED | WCR_PAGE_WRITTEN)) == WCR_PAGE_REUSED)
-        CHECK(m, bytes_equal_block(m, f, page->vbd, page->sector),
+        CHECK(m, f->dirty || bytes_equal_block(m, f, page->vbd, page->sector),
               "frame %u was reused, and differs with nothing written", n);
 }
 
 static void check_counters(struct model *m)
 {
-    uint64_t mapped = 0, reusable = 0, held = 0, unclaimed = 0, next = 0, at, ours = 0;
+    uint64_t mapped = 0, reusable = 0, unclaimed = 0, held = 0, next = 0, at, ours = 0;
     struct wcr_cache_info info;
     struct wcr_page_info page;
 
@@ -735,9 +748,9 @@ static void check_counters(struct model *m)
         CHECK(m, at == page.pfn && next == at + 1, "cache_next skips");
         mapped += !!(page.flags & WCR_PAGE_MAPPED);
         reusable += !!(page.flags & WCR_PAGE_REUSABLE);
-        held += !!(page.flags & WCR_PAGE_HELD);
         unclaimed += (page.flags & (WCR_PAGE_RETAINED | WCR_PAGE_REUSED | WCR_PAGE_HELD)) ==
                      WCR_PAGE_RETAINED;
+        held += !!(page.flags & WCR_PAGE_HELD);
         check_page(m, &page);
     }
     for (unsigned int n = 0; n < FRAMES; n++)
@@ -745,8 +758,8 @@ static void check_counters(struct model *m)
     cache_info(m->cache, &info);
     CHECK(m, info.pages_mapped == mapped, "pages_mapped");
     CHECK(m, info.pages_reusable == reusable, "pages_reusable");
-    CHECK(m, info.pages_retained == held && cache_pages_held(m->cache) == held, "pages_retained");
     CHECK(m, cache_pages_unclaimed(m->cache) == unclaimed, "pages unclaimed");
+    CHECK(m, info.pages_retained == held && cache_pages_held(m->cache) == held, "pages_retained");
     CHECK(m, held == ours, "%llu pages held, of %llu given", (unsigned long long)held,
           (unsigned long long)ours);
 }

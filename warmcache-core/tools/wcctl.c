@@ -15,8 +15,8 @@ struct wcctl {
     FILE *out;
     struct err err;
     /* options */
-    bool json, all, limited;
-    uint64_t max_pages;
+    bool json, all, limited, aged;
+    uint64_t max_pages, max_age;
     uint32_t only;              /* WCR_PAGE_* */
     /* what is left of the command line */
     int argc;
@@ -39,13 +39,34 @@ static const struct flag {
     {WCR_PAGE_MAPPED, "mapped", "the guest's page cache has it"},
     {WCR_PAGE_REUSABLE, "reusable", "known to equal its disk block"},
     {WCR_PAGE_IN_FLIGHT, "in-flight", "I/O is under way"},
-    {WCR_PAGE_DOWNGRADED, "downgraded", "Xen made its kernel mapping read-only"},
     {WCR_PAGE_RETAINED, "retained", "comes from the last life of the domain"},
     {WCR_PAGE_REUSED, "reused", "the guest took it without reading the disk"},
     {WCR_PAGE_WRITTEN, "written", "stored to since it was reused"},
 };
 
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
+
+/* By enum wcr_why. */
+static const struct { const char *name, *meaning; } whys[WCR_WHY_NR] = {
+    [WCR_WHY_NOT_READ] = {"not-read", "not read from or written to the disk yet"},
+    [WCR_WHY_STORED] = {"stored", "stored to, and not written back"},
+    [WCR_WHY_WRITABLE] = {"writable", "could be written through another mapping"},
+    [WCR_WHY_CHANGED] = {"changed", "its block was changed by something else"},
+    [WCR_WHY_FAILED] = {"failed", "its I/O failed"},
+    [WCR_WHY_PARTIAL] = {"partial", "its I/O was not of a whole, aligned block"},
+    [WCR_WHY_OVERLAP] = {"overlap", "it was in two I/Os that contradict each other"},
+    [WCR_WHY_IN_FLIGHT] = {"in-flight", "its I/O had not ended"},
+    [WCR_WHY_LIMIT] = {"limit", "as many as the policy allows were kept"},
+    [WCR_WHY_UNTRUSTED] = {"untrusted", "the domain ran on shadow page tables"},
+};
+
+static const char *why_name(const struct wcr_page_info *page)
+{
+    if (page->flags & (WCR_PAGE_REUSABLE | WCR_PAGE_IN_FLIGHT) ||
+        !(page->flags & WCR_PAGE_MAPPED) || page->why >= WCR_WHY_NR)
+        return NULL;
+    return whys[page->why].name;
+}
 
 static void flags_format(uint32_t set, char *ret, size_t size)
 {
@@ -68,7 +89,7 @@ static int flags_parse(const char *text, uint32_t *ret, struct err *err)
                 break;
         if (i == FLAGS)
             return err_set(err, EINVAL,
-                           "--only '%.*s': expected mapped, reusable, in-flight, downgraded, "
+                           "--only '%.*s': expected mapped, reusable, in-flight, "
                            "retained, reused or written",
                            (int)len, text);
         *ret |= flags[i].bit;
@@ -116,6 +137,29 @@ static void domid_format(const struct wcr_cache_info *info, char *ret, size_t si
         snprintf(ret, size, "%" PRIu32, info->domid);
 }
 
+static int page_skip(void *ctx, const struct wcr_page_info *page, struct err *err)
+{
+    (void)ctx, (void)page, (void)err;
+    return 0;
+}
+
+/* Every cache, up to date: of a live domain's pages the counters know what was looked at. */
+static int caches_list(struct wcctl *w, struct wcr_cache_info **ret)
+{
+    int n = wcr_call_list(w->call, ret, &w->err);
+
+    for (int i = 0; i < n; i++) {
+        if ((*ret)[i].domid == WCR_DOMID_NONE)
+            continue;
+        /* One that is gone meanwhile is missing from the list below. */
+        wcr_call_pages(w->call, (*ret)[i].uuid, page_skip, NULL, &(struct err){0});
+    }
+    if (n < 0)
+        return n;
+    free(*ret);
+    return wcr_call_list(w->call, ret, &w->err);
+}
+
 /* A UUID, or the number of a domain that has a cache. */
 static int cache_find(struct wcctl *w, const char *name, struct wcr_cache_info *ret)
 {
@@ -128,7 +172,7 @@ static int cache_find(struct wcctl *w, const char *name, struct wcr_cache_info *
         n = wcr_uuid_parse(name, uuid, &w->err);
         return n ? n : wcr_call_info(w->call, uuid, ret, &w->err);
     }
-    n = wcr_call_list(w->call, &caches, &w->err);
+    n = caches_list(w, &caches);
     if (n < 0)
         return n;
     for (i = 0; i < n; i++)
@@ -161,15 +205,18 @@ static const struct counter {
     COUNTER(pages_mapped, "pages in the cache-mapping table"),
     COUNTER(pages_reusable, "of these known to equal their disk block"),
     COUNTER(pages_retained, "pages kept now, owned by no domain"),
-    COUNTER(io_reads, "read segments announced by the backend"),
-    COUNTER(io_writes, "write segments announced by the backend"),
-    COUNTER(protects, "pages protected for I/O"),
-    COUNTER(protect_refused, "not protected: another writable mapping"),
+    COUNTER(io_reads, "pages read, as announced by the backend"),
+    COUNTER(io_writes, "pages written, as announced by the backend"),
+    COUNTER(io_requests, "requests announced by the backend"),
+    COUNTER(io_calls, "hypercalls that it took for them"),
+    COUNTER(map_entries, "changes of the cache-mapping table by the guest"),
+    COUNTER(map_calls, "hypercalls that it took for them"),
+    COUNTER(protect_refused, "pages not watched during I/O: another writable mapping"),
     COUNTER(stores_seen, "reusable pages spoiled by a store or an alias"),
-    COUNTER(write_faults, "faults taken on mappings made read-only"),
     COUNTER(retained, "pages kept when a domain died"),
     COUNTER(returned, "of these handed back to the next life"),
     COUNTER(overwritten, "of these overwritten before they were claimed"),
+    COUNTER(given_up, "kept and then freed: age, the host's memory, dropped"),
     COUNTER(reuse_ok, "pages the guest reused without I/O"),
     COUNTER(reuse_stale, "pages the guest asked for and had to read"),
 #undef COUNTER
@@ -187,8 +234,8 @@ static uint64_t counter_get(const struct wcr_cache_info *info, const struct coun
 
 static json_t *info_to_json(const struct wcr_cache_info *info)
 {
+    json_t *ret, *not_kept = json_object();
     char uuid[WCR_UUID_TEXT];
-    json_t *ret;
 
     wcr_uuid_format(info->uuid, uuid);
     ret = json_pack("{s:s, s:o, s:s}", "uuid", uuid, "domid",
@@ -200,6 +247,12 @@ static json_t *info_to_json(const struct wcr_cache_info *info)
             json_decref(ret);
             ret = NULL;
         }
+    if (ret && json_object_set_new(ret, "max_age", json_integer(info->max_age)))
+        json_object_clear(ret);
+    for (size_t i = 0; not_kept && i < WCR_WHY_NR; i++)
+        json_object_set_new(not_kept, whys[i].name, json_integer((json_int_t)info->not_kept[i]));
+    if (ret)
+        json_object_set_new(ret, "not_kept", not_kept);
     return ret;
 }
 
@@ -212,10 +265,11 @@ static json_t *page_to_json(const struct wcr_page_info *page)
             json_decref(list);
             return NULL;
         }
-    ret = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "pfn", (json_int_t)page->pfn,
+    ret = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s?}", "pfn", (json_int_t)page->pfn,
                     "mfn", (json_int_t)page->mfn, "vbd", (json_int_t)page->vbd, "sector",
                     (json_int_t)page->sector, "fs_id", (json_int_t)page->fs_id, "inode",
-                    (json_int_t)page->inode, "index", (json_int_t)page->index, "flags", list);
+                    (json_int_t)page->inode, "index", (json_int_t)page->index, "flags", list,
+                    "why", why_name(page));
     return ret;
 }
 
@@ -239,7 +293,7 @@ static int infos_print_json(struct wcctl *w, const struct wcr_cache_info *infos,
 static int run_list(struct wcctl *w)
 {
     struct wcr_cache_info *infos;
-    int n = wcr_call_list(w->call, &infos, &w->err), r = 0;
+    int n = caches_list(w, &infos), r = 0;
 
     if (n < 0)
         return n;
@@ -275,6 +329,10 @@ static void info_print(struct wcctl *w, const struct wcr_cache_info *info)
     for (size_t i = 0; i < COUNTERS; i++)
         fprintf(w->out, "  %-16s %12" PRIu64 "  %s\n", counters[i].name,
                 counter_get(info, &counters[i]), counters[i].meaning);
+    for (size_t i = 0; i < WCR_WHY_NR; i++)
+        if (info->not_kept[i])
+            fprintf(w->out, "  %-16s %12" PRIu64 "  of the pages not kept: %s\n", whys[i].name,
+                    info->not_kept[i], whys[i].meaning);
     if (asked)
         fprintf(w->out, "  %-16s %11.1f%%  of the pages asked for\n", "reuse rate",
                 100.0 * (double)info->reuse_ok / (double)asked);
@@ -290,7 +348,7 @@ static int run_stats(struct wcctl *w)
         if (r)
             return r;
     } else {
-        n = wcr_call_list(w->call, &infos, &w->err);
+        n = caches_list(w, &infos);
         if (n < 0)
             return n;
     }
@@ -324,14 +382,15 @@ static int page_print(void *ctx, const struct wcr_page_info *page, struct err *e
     }
     if (!walk->printed++)
         fprintf(w->out, "%10s %10s %-6s %12s %-9s %10s %10s %s\n", "PFN", "MFN", "DISK",
-                "SECTOR", "FS", "INODE", "INDEX", "FLAGS");
+                "SECTOR", "FS", "INODE", "INDEX", "FLAGS, OR WHY NOT REUSABLE");
     vbd_format(page->vbd, disk, sizeof(disk));
     snprintf(fs, sizeof(fs), "%" PRIu32 ":%" PRIu32, page->fs_id >> 20, page->fs_id & 0xfffff);
     flags_format(page->flags, names, sizeof(names));
     fprintf(w->out,
             "%10" PRIx64 " %10" PRIx64 " %-6s %12" PRIu64 " %-9s %10" PRIu64 " %10" PRIu64
-            " %s\n",
-            page->pfn, page->mfn, disk, page->sector, fs, page->inode, page->index, names);
+            " %s%s%s\n",
+            page->pfn, page->mfn, disk, page->sector, fs, page->inode, page->index, names,
+            why_name(page) ? " not reusable: " : "", why_name(page) ? why_name(page) : "");
     return 0;
 }
 
@@ -372,8 +431,10 @@ static int run_policy(struct wcctl *w)
         mode = info.mode;
     if (w->limited)
         info.max_pages = w->max_pages;
-    if (w->argc > 1 || w->limited) {
-        r = wcr_call_set_policy(w->call, info.uuid, mode, info.max_pages, &w->err);
+    if (w->aged)
+        info.max_age = (uint32_t)w->max_age;
+    if (w->argc > 1 || w->limited || w->aged) {
+        r = wcr_call_set_policy(w->call, info.uuid, mode, info.max_pages, info.max_age, &w->err);
         if (!r)
             r = wcr_call_info(w->call, info.uuid, &info, &w->err);
         if (r)
@@ -384,6 +445,8 @@ static int run_policy(struct wcctl *w)
     fprintf(w->out, "%s", wcr_mode_name(info.mode));
     if (info.max_pages)
         fprintf(w->out, " --max-pages %" PRIu64, info.max_pages);
+    if (info.max_age)
+        fprintf(w->out, " --max-age %" PRIu32, info.max_age);
     fputc('\n', w->out);
     return 0;
 }
@@ -427,7 +490,7 @@ static const struct command commands[] = {
     {"stats", "[DOMAIN]", "print the counters of one cache, or of all", "j", 0, 1, run_stats},
     {"pages", "DOMAIN [--only FLAG,...]", "print the state of every page of a cache", "jo", 1, 1,
      run_pages},
-    {"policy", "DOMAIN [MODE] [--max-pages N]", "print or set what a cache may do", "jm", 1, 2,
+    {"policy", "DOMAIN [MODE] [--max-pages N] [--max-age S]", "print or set what a cache may do", "jmt", 1, 2,
      run_policy},
     {"drop", "DOMAIN... | --all", "forget caches and free what they retain", "a", 0, INT32_MAX,
      run_drop},
@@ -445,7 +508,7 @@ static void help(FILE *f)
           "Commands:\n",
           f);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(f, "  %-7s %-30s %s\n", commands[i].name, commands[i].arguments,
+        fprintf(f, "  %-7s %-44s %s\n", commands[i].name, commands[i].arguments,
                 commands[i].help);
     fputs("\nDOMAIN is a UUID, or the number of a running domain that has a cache.\n\n"
           "MODE:\n"
@@ -461,6 +524,8 @@ static void help(FILE *f)
     for (size_t i = 0; i < FLAGS; i++)
         fprintf(f, "      %-11s %s\n", flags[i].name, flags[i].meaning);
     fputs("  --max-pages N  retain at most N pages; 0: no limit of its own\n"
+          "  --max-age S   free what is kept S seconds after the domain went; 0: the host's\n"
+          "                warmcache_age, 600 unless Xen was booted with another\n"
           "  --all         every cache\n"
           "  -h, --help    this text\n\n"
           "Exit status: 0 success; 2 an error.\n",
@@ -471,6 +536,7 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, 'j'},
     {"only", required_argument, NULL, 'o'},
     {"max-pages", required_argument, NULL, 'm'},
+    {"max-age", required_argument, NULL, 't'},
     {"all", no_argument, NULL, 'a'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -490,7 +556,7 @@ static int options_parse(struct wcctl *w, const struct command *cmd, int argc, c
             return err_set(&w->err, EINVAL, "%s: %s needs a value", cmd->name, argv[optind - 1]);
         if (opt == '?' || !strchr(cmd->options, opt))
             return err_set(&w->err, EINVAL, "%s: no such option: %s", cmd->name,
-                           argv[optind - (opt == 'o' || opt == 'm' ? 2 : 1)]);
+                           argv[optind - (strchr("omt", opt) ? 2 : 1)]);
         if (opt == 'j')
             w->json = true;
         if (opt == 'a')
@@ -501,6 +567,11 @@ static int options_parse(struct wcctl *w, const struct command *cmd, int argc, c
             if (number_parse(optarg, &w->max_pages))
                 return err_set(&w->err, EINVAL, "--max-pages '%s': expected a number", optarg);
             w->limited = true;
+        }
+        if (opt == 't') {
+            if (number_parse(optarg, &w->max_age) || w->max_age > UINT32_MAX)
+                return err_set(&w->err, EINVAL, "--max-age '%s': expected seconds", optarg);
+            w->aged = true;
         }
     }
     w->argc = argc - optind;

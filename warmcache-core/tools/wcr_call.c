@@ -158,11 +158,13 @@ int wcr_call_version(struct wcr_call *c, int *ret, struct err *err)
 }
 
 int wcr_call_set_policy(struct wcr_call *c, const uint8_t uuid[16], enum wcr_mode mode,
-                        uint64_t max_pages, struct err *err)
+                        uint64_t max_pages, uint32_t max_age, struct err *err)
 {
     long r;
 
-    c->arg->policy = (struct wcr_policy){.mode = mode, .max_pages = max_pages};
+    c->arg->policy = (struct wcr_policy){
+        .mode = mode, .max_pages = max_pages, .max_age = max_age,
+    };
     memcpy(c->arg->policy.uuid, uuid, 16);
     r = call(c, WCR_OP_set_policy, c->arg);
     return r < 0 ? failed(err, r, "policy") : 0;

@@ -38,9 +38,12 @@ int wcr_call_open_fake(wcr_call_fn fn, void *ctx, struct wcr_call **ret, struct 
  */
 int wcr_call_version(struct wcr_call *c, int *ret, struct err *err);
 
-/* Create the cache of a UUID or change it. max_pages 0: no limit of its own. */
+/*
+ * Create the cache of a UUID or change it. max_pages 0: no limit of its own; max_age, in
+ * seconds, 0: the host's.
+ */
 int wcr_call_set_policy(struct wcr_call *c, const uint8_t uuid[16], enum wcr_mode mode,
-                        uint64_t max_pages, struct err *err);
+                        uint64_t max_pages, uint32_t max_age, struct err *err);
 
 /* Every cache of the host: `*ret` is the caller's to free. Returns how many. */
 int wcr_call_list(struct wcr_call *c, struct wcr_cache_info **ret, struct err *err);

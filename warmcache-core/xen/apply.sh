@@ -13,8 +13,7 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 core=$here/..
 
 cp -r "$here/overlay/." "$tree/"
-cp "$core/src/core.c" "$core/include/core.h" "$core/include/wcr_abi.h" \
-    "$tree/xen/arch/x86/warmcache/"
+cp "$core"/src/* "$core/include/core.h" "$core/include/wcr_abi.h" "$tree/xen/arch/x86/warmcache/"
 while read -r patch; do
     case $patch in ''|'#'*) continue ;; esac
     patch -d "$tree" -p1 --fuzz=0 --no-backup-if-mismatch -s <"$here/patches/$patch"

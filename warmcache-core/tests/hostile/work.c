@@ -92,16 +92,16 @@ fault:
 }
 
 /*
- * Whoever holds a page finds its entry writable, unless the hypervisor made it
- * read-only to see the next store. It must have seen one that came through.
+ * Whoever holds a page finds its entry dirty, unless the hypervisor cleared that bit
+ * to see the next store. One that came through must have set it.
  */
 static bool store_seen(struct thread *t, struct fpage *p)
 {
 	bool done;
 
-	t->watched += !(READ_ONCE(p->ptep->pte) & _PAGE_RW);
+	t->watched += !(READ_ONCE(p->ptep->pte) & _PAGE_DIRTY);
 	done = store(t, p);
-	if (done && !(READ_ONCE(p->ptep->pte) & _PAGE_RW))
+	if (done && !(READ_ONCE(p->ptep->pte) & _PAGE_DIRTY))
 		violation(t, "a store to pfn %#lx went unseen", p->pfn);
 	return done;
 }
@@ -381,7 +381,7 @@ static int page_init(struct fpage *p)
 	p->ptep = lookup_address(p->va, &level);
 	if (!p->ptep || level != PG_LEVEL_4K)
 		return -EINVAL;
-	p->pte = (READ_ONCE(p->ptep->pte) & ~PTE_PFN_MASK) | _PAGE_RW;
+	p->pte = (READ_ONCE(p->ptep->pte) & ~PTE_PFN_MASK) | _PAGE_RW | _PAGE_DIRTY;
 	return 0;
 }
 

@@ -50,6 +50,7 @@ static long op_set_policy(const struct wcr_policy *op)
     }
     info->mode = op->mode;
     info->max_pages = op->max_pages;
+    info->max_age = op->max_age;
     return 0;
 }
 
@@ -231,7 +232,8 @@ static void list_json_has_every_counter(void **state)
     assert_string_equal(json_string_value(json_object_get(live, "mode")), "enabled");
     assert_int_equal(json_integer_value(json_object_get(live, "pages_reusable")), 800);
     assert_int_equal(json_integer_value(json_object_get(live, "reuse_stale")), 1);
-    assert_int_equal(json_object_size(live), 18);
+    assert_int_equal(json_object_size(live), 23);
+    assert_int_equal(json_object_size(json_object_get(live, "not_kept")), WCR_WHY_NR);
     assert_true(json_is_null(json_object_get(json_array_get(list, 1), "domid")));
     json_decref(list);
 }
@@ -304,10 +306,11 @@ static void pages_table_names_disk_and_fs(void **state)
 {
     (void)state;
     hv.n_pages = 1;
+    hv.pages[0].why = WCR_WHY_STORED;
     assert_int_equal(run("pages", LIVE_UUID), 0);
     assert_contains(out_text, "xvda");
     assert_contains(out_text, "202:0");
-    assert_contains(out_text, "mapped,retained\n");
+    assert_contains(out_text, "mapped,retained not reusable: stored\n");
 }
 
 static void pages_ends_on_nonsense(void **state)
@@ -334,6 +337,18 @@ static void policy_creates_changes_and_keeps_the_limit(void **state)
     assert_int_equal(run("policy", DEAD_UUID, "--max-pages", "0"), 0);
     assert_string_equal(out_text, "disabled\n");
     assert_int_equal(hv.caches[1].max_pages, 0);
+}
+
+static void policy_takes_an_age(void **state)
+{
+    (void)state;
+    assert_int_equal(run("policy", DEAD_UUID, "--max-age", "60"), 0);
+    assert_int_equal(hv.caches[1].max_age, 60);
+    assert_contains(out_text, "--max-age 60");
+    assert_int_equal(run("policy", DEAD_UUID, "enabled"), 0);
+    assert_int_equal(hv.caches[1].max_age, 60);
+    assert_int_equal(run("policy", DEAD_UUID, "--max-age", "99999999999"), 2);
+    assert_contains(err_text, "expected seconds");
 }
 
 static void policy_alone_changes_nothing(void **state)
@@ -435,10 +450,10 @@ static void version_must_match(void **state)
 {
     (void)state;
     assert_int_equal(run("version", "--json"), 0);
-    assert_string_equal(out_text, "{\"abi\": 1}\n");
+    assert_string_equal(out_text, "{\"abi\": 2}\n");
     hv.version = WCR_ABI_VERSION + 1;
     assert_int_equal(run("version"), 2);
-    assert_contains(err_text, "speaks version 2");
+    assert_contains(err_text, "speaks version 3");
 }
 
 /* ---- wcr_call ------------------------------------------------------- */
@@ -492,6 +507,7 @@ int main(void)
         wcctl_test(pages_table_names_disk_and_fs),
         wcctl_test(pages_ends_on_nonsense),
         wcctl_test(policy_creates_changes_and_keeps_the_limit),
+        wcctl_test(policy_takes_an_age),
         wcctl_test(policy_alone_changes_nothing),
         wcctl_test(policy_refuses_bad_words_before_any_call),
         wcctl_test(policy_tells_a_full_host),

@@ -14,11 +14,12 @@
 #ifndef _XEN_WCR_H
 #define _XEN_WCR_H
 
+#include <linux/fs.h>
 #include <linux/jump_label.h>
 #include <linux/types.h>
 
-struct address_space;
 struct bio;
+struct page;
 struct folio;
 struct gendisk;
 struct request;
@@ -37,11 +38,12 @@ void wcr_memory_setup(void);
 void wcr_disk_add(struct gendisk *disk, u32 vbd);
 void wcr_disk_del(struct gendisk *disk);
 
+bool __wcr_folio_left(const struct address_space *mapping);
 struct folio *__wcr_folio_claim(struct address_space *mapping, pgoff_t index);
 void __wcr_folio_unclaim(struct folio *folio);
 void __wcr_folio_added(struct address_space *mapping, struct folio *folio);
 void __wcr_folio_removed(struct folio *folio);
-void __wcr_map_flush(void);
+void __wcr_pages_freed(const struct page *page, unsigned int order);
 bool __wcr_bio_reuse(struct bio *bio);
 
 /*
@@ -55,6 +57,22 @@ static inline struct folio *wcr_folio_claim(struct address_space *mapping,
 	if (static_branch_unlikely(&wcr_enabled))
 		return __wcr_folio_claim(mapping, index);
 	return NULL;
+}
+
+/* The same, if the mapping is a block device's. */
+static inline struct folio *wcr_block_folio_claim(struct address_space *mapping,
+						  pgoff_t index)
+{
+	if (static_branch_unlikely(&wcr_enabled) && mapping->host &&
+	    S_ISBLK(mapping->host->i_mode))
+		return __wcr_folio_claim(mapping, index);
+	return NULL;
+}
+
+/* There may be retained pages of this mapping, which are single ones. */
+static inline bool wcr_folio_left(const struct address_space *mapping)
+{
+	return static_branch_unlikely(&wcr_enabled) && __wcr_folio_left(mapping);
 }
 
 /* The folio, perhaps claimed, did not make it into the page cache. */
@@ -72,10 +90,7 @@ static inline void wcr_folio_added(struct address_space *mapping,
 		__wcr_folio_added(mapping, folio);
 }
 
-/*
- * The folio leaves the page cache. wcr_map_flush() must follow before it can
- * be freed; one call serves many folios.
- */
+/* The folio leaves the page cache. */
 static inline void wcr_folio_removed(struct folio *folio)
 {
 	if (static_branch_unlikely(&wcr_enabled))
@@ -83,13 +98,13 @@ static inline void wcr_folio_removed(struct folio *folio)
 }
 
 /*
- * Tell the hypervisor of every page added and removed so far: before I/O on
- * an added page begins, and before a removed page is used for something else.
+ * The pages are about to be free. The hypervisor must know by now which of them
+ * left the page cache, before they are used for something else.
  */
-static inline void wcr_map_flush(void)
+static inline void wcr_pages_freed(const struct page *page, unsigned int order)
 {
 	if (static_branch_unlikely(&wcr_enabled))
-		__wcr_map_flush();
+		__wcr_pages_freed(page, order);
 }
 
 static inline void wcr_folio_replaced(struct address_space *mapping,
@@ -98,7 +113,6 @@ static inline void wcr_folio_replaced(struct address_space *mapping,
 	if (static_branch_unlikely(&wcr_enabled)) {
 		__wcr_folio_removed(old);
 		__wcr_folio_added(mapping, new);
-		__wcr_map_flush();
 	}
 }
 
@@ -120,13 +134,16 @@ static inline void wcr_disk_add(struct gendisk *disk, u32 vbd) {}
 static inline void wcr_disk_del(struct gendisk *disk) {}
 static inline struct folio *wcr_folio_claim(struct address_space *mapping,
 					    pgoff_t index) { return NULL; }
+static inline struct folio *wcr_block_folio_claim(struct address_space *mapping,
+						  pgoff_t index) { return NULL; }
+static inline bool wcr_folio_left(const struct address_space *mapping) { return false; }
 static inline void wcr_folio_unclaim(struct folio *folio) {}
 static inline void wcr_folio_added(struct address_space *mapping,
 				   struct folio *folio) {}
 static inline void wcr_folio_removed(struct folio *folio) {}
 static inline void wcr_folio_replaced(struct address_space *mapping,
 				      struct folio *old, struct folio *new) {}
-static inline void wcr_map_flush(void) {}
+static inline void wcr_pages_freed(const struct page *page, unsigned int order) {}
 static inline bool wcr_bio_reuse(struct bio *bio) { return false; }
 
 #endif /* CONFIG_XEN_WCR */

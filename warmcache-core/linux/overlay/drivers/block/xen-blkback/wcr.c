@@ -2,6 +2,7 @@
 /*
  * Warm-cache reboot: telling the hypervisor of a guest's I/O.
  */
+#include <linux/blkdev.h>
 #include <linux/jump_label.h>
 #include <linux/mm.h>
 #include <xen/features.h>
@@ -10,95 +11,174 @@
 
 #include "common.h"
 
+/* Where nobody has a cache, reads are announced only once in so long. */
+#define ASK_AGAIN	HZ
+
+/* An end that no other request takes along is told after so long. */
+#define END_DELAY	1	/* jiffies */
+
 /* The hypervisor knows no warm caches, and will not learn it. */
 static bool unknown __read_mostly;
 
-static bool io_begin(struct wcr_io *io, struct wcr_io_seg *segs)
+/* Under the ring's lock. Returns what became of the last one. */
+static long send(struct xen_blkbk_wcr_ring *wcr)
 {
-	long rc;
+	struct wcr_io_batch batch = {
+		.ios = (unsigned long)wcr->ios,
+		.nr = wcr->nr,
+	};
+	long rc = wcr_hypercall(WCR_OP_io, &batch);
 
-	io->segs = (unsigned long)segs;
-	io->status = 0;
-	rc = wcr_hypercall(WCR_OP_io_begin, io);
 	if (rc == -ENOSYS)
 		WRITE_ONCE(unknown, true);
-	/* Most often -ENOENT, a domain without a warm cache: nothing has begun. */
+	wcr->nr = 0;
+	wcr->nr_segs = 0;
+	return rc;
+}
+
+static bool begin(struct xen_blkif_ring *ring, const struct wcr_io *io)
+{
+	struct xen_blkbk_wcr_ring *wcr = &ring->wcr;
+	unsigned long flags;
+	long rc;
+
+	spin_lock_irqsave(&wcr->lock, flags);
+	wcr->ios[wcr->nr++] = *io;
+	rc = send(wcr);
+	spin_unlock_irqrestore(&wcr->lock, flags);
+	/* Nothing has begun then. */
+	wcr->nobody = rc == -ENOENT;
+	wcr->ask_again = jiffies + ASK_AGAIN;
 	return rc == 0;
 }
 
-static void io_end(struct wcr_io *io, int status)
+static void end(struct xen_blkif_ring *ring, struct wcr_io *io, int status)
 {
+	struct xen_blkbk_wcr_ring *wcr = &ring->wcr;
+	struct wcr_io_seg *segs;
+	unsigned long flags;
+
+	io->phase = WCR_IO_END;
 	io->status = status;
-	wcr_hypercall(WCR_OP_io_end, io);
+	spin_lock_irqsave(&wcr->lock, flags);
+	if (wcr->nr == WCR_RING_IOS || wcr->nr_segs + io->nr > WCR_RING_SEGMENTS)
+		send(wcr);
+	/* The request, which has the segments, is free as soon as it is answered. */
+	segs = wcr->segs + wcr->nr_segs;
+	memcpy(segs, (void *)(unsigned long)io->segs, io->nr * sizeof(*segs));
+	io->segs = (unsigned long)segs;
+	wcr->ios[wcr->nr++] = *io;
+	wcr->nr_segs += io->nr;
+	spin_unlock_irqrestore(&wcr->lock, flags);
+	schedule_delayed_work(&wcr->flush, END_DELAY);
+}
+
+static void send_queued(struct xen_blkbk_wcr_ring *wcr)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&wcr->lock, flags);
+	if (wcr->nr)
+		send(wcr);
+	spin_unlock_irqrestore(&wcr->lock, flags);
+}
+
+static void send_late(struct work_struct *work)
+{
+	send_queued(container_of(to_delayed_work(work),
+				 struct xen_blkbk_wcr_ring, flush));
+}
+
+void xen_blkbk_wcr_init(struct xen_blkif_ring *ring)
+{
+	spin_lock_init(&ring->wcr.lock);
+	INIT_DELAYED_WORK(&ring->wcr.flush, send_late);
+}
+
+void xen_blkbk_wcr_drain(struct xen_blkif_ring *ring)
+{
+	cancel_delayed_work_sync(&ring->wcr.flush);
+	send_queued(&ring->wcr);
 }
 
 static bool may_begin(void)
 {
 	/* Without a p2m of our own the guest's machine frames are not known. */
-	return !READ_ONCE(unknown) && !xen_feature(XENFEAT_auto_translated_physmap);
+	return !READ_ONCE(unknown) &&
+	       !xen_feature(XENFEAT_auto_translated_physmap);
+}
+
+/* The disk's number in sequence is never given to another, or to other media. */
+static struct wcr_io new_io(const struct xen_blkif *blkif, u64 sector, u8 op)
+{
+	const struct block_device *bdev = blkif->vbd.bdev;
+
+	return (struct wcr_io) {
+		.disk = bdev->bd_disk->diskseq,
+		.start = bdev->bd_start_sect,
+		.sector = sector,
+		.vbd = blkif->vbd.handle,
+		.domid = blkif->domid,
+		.op = op,
+		.phase = WCR_IO_BEGIN,
+	};
 }
 
 void xen_blkbk_wcr_begin(struct pending_req *req, u64 sector)
 {
-	const struct xen_blkif *blkif = req->ring->blkif;
+	u8 op = req->operation == BLKIF_OP_READ ? WCR_IO_READ : WCR_IO_WRITE;
 	struct xen_blkbk_wcr *wcr = &req->wcr;
+	bool nobody;
 	int i;
 
 	BUILD_BUG_ON(WCR_MAX_SEGMENTS < MAX_INDIRECT_SEGMENTS);
 	BUILD_BUG_ON(WCR_MAX_SEGMENTS > WCR_BATCH_MAX);
+	BUILD_BUG_ON(WCR_RING_SEGMENTS < WCR_MAX_SEGMENTS);
 
 	wcr->begun = false;
 	if (!req->nr_segs || !may_begin())
 		return;
-	for (i = 0; i < req->nr_segs; i++) {
+	/*
+	 * A read that is not announced costs a hit, if there is a cache after
+	 * all; a write may be of a disk that another guest has cached.
+	 */
+	nobody = req->ring->wcr.nobody &&
+		 time_before(jiffies, req->ring->wcr.ask_again);
+	if (nobody && op == WCR_IO_READ)
+		return;
+	wcr->io = new_io(req->ring->blkif, sector, op);
+	for (i = 0; nobody && i < req->nr_segs; i++)
+		wcr->io.sectors += req->seg[i].nsec;
+	for (i = 0; !nobody && i < req->nr_segs; i++) {
 		wcr->segs[i].mfn = pfn_to_mfn(page_to_pfn(req->segments[i]->page));
-		wcr->segs[i].sector = sector;
 		wcr->segs[i].sectors = req->seg[i].nsec;
 		wcr->segs[i].offset = req->seg[i].offset;
-		sector += req->seg[i].nsec;
+		wcr->io.sectors += req->seg[i].nsec;
 	}
-	wcr->io.nr = req->nr_segs;
-	wcr->io.vbd = blkif->vbd.handle;
-	wcr->io.domid = blkif->domid;
-	wcr->io.op = req->operation == BLKIF_OP_READ ? WCR_IO_READ : WCR_IO_WRITE;
-	wcr->begun = io_begin(&wcr->io, wcr->segs);
+	wcr->io.segs = (unsigned long)wcr->segs;
+	wcr->io.nr = nobody ? 0 : req->nr_segs;
+	wcr->begun = begin(req->ring, &wcr->io);
 }
 
 void xen_blkbk_wcr_end(struct pending_req *req)
 {
 	if (req->wcr.begun)
-		io_end(&req->wcr.io, req->status == BLKIF_RSP_OKAY ? 0 : -EIO);
+		end(req->ring, &req->wcr.io,
+		    req->status == BLKIF_RSP_OKAY ? 0 : -EIO);
 }
 
-int xen_blkbk_wcr_begin_discard(struct xen_blkbk_wcr_discard *wcr,
-				const struct xen_blkif *blkif, u64 sector,
-				u64 sectors)
+void xen_blkbk_wcr_begin_discard(struct wcr_io *io, struct xen_blkif_ring *ring,
+				 u64 sector, u64 sectors)
 {
-	struct wcr_io_seg *seg = wcr->segs;
-
-	wcr->begun = false;
-	if (!sectors || !may_begin())
-		return 0;
-	for (; sectors && seg < wcr->segs + WCR_DISCARD_SEGMENTS; seg++) {
-		seg->mfn = 0;
-		seg->sector = sector;
-		seg->sectors = min_t(u64, sectors, round_down(U32_MAX, WCR_BLOCK_SECTORS));
-		seg->offset = 0;
-		sector += seg->sectors;
-		sectors -= seg->sectors;
-	}
-	if (sectors)
-		return -EOPNOTSUPP;
-	wcr->io.nr = seg - wcr->segs;
-	wcr->io.vbd = blkif->vbd.handle;
-	wcr->io.domid = blkif->domid;
-	wcr->io.op = WCR_IO_DISCARD;
-	wcr->begun = io_begin(&wcr->io, wcr->segs);
-	return 0;
+	*io = new_io(ring->blkif, sector, WCR_IO_DISCARD);
+	io->sectors = sectors;
+	if (!may_begin() || !begin(ring, io))
+		io->sectors = 0;
 }
 
-void xen_blkbk_wcr_end_discard(struct xen_blkbk_wcr_discard *wcr, int err)
+void xen_blkbk_wcr_end_discard(struct wcr_io *io, struct xen_blkif_ring *ring,
+			       int err)
 {
-	if (wcr->begun)
-		io_end(&wcr->io, err);
+	if (io->sectors)
+		end(ring, io, err);
 }

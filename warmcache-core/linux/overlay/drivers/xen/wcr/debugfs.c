@@ -25,6 +25,7 @@ static int stats_show(struct seq_file *m, void *unused)
 {
 	unsigned int i;
 
+	wcr_map_flush();	/* what is shown is what the hypervisor knows */
 	for (i = 0; i < WCR_NR_STATS; i++)
 		seq_printf(m, "%s %ld\n", names[i], atomic_long_read(&wcr_stats[i]));
 	seq_printf(m, "left %u\n", wcr_retained_left());

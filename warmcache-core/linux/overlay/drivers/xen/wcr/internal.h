@@ -38,16 +38,18 @@ static inline void wcr_count(enum wcr_stat stat)
 /* main.c */
 extern unsigned long wcr_frames;	/* PFNs are below this */
 extern unsigned long *wcr_mapped;	/* by PFN: listed in the cache map */
+extern unsigned long *wcr_removed;	/* by PFN: no longer, and that is queued */
 extern unsigned long *wcr_claimed;	/* by PFN: claimed, not yet answered */
 
 bool wcr_disk_find(const struct gendisk *disk, u32 *ret_vbd);
-/* Does the mapping cache a regular file on one of our disks? */
-bool wcr_mapping_tracked(const struct address_space *mapping);
+/* Names what a mapping caches over a reboot. */
+struct wcr_file {
+	u32 fs_id;
+	u64 inode;			/* 0: the block device itself */
+};
 
-static inline u32 wcr_fs_id(const struct super_block *sb)
-{
-	return new_encode_dev(sb->s_dev);
-}
+/* False: it caches neither a regular file on one of our disks nor such a disk. */
+bool wcr_mapping_file(const struct address_space *mapping, struct wcr_file *ret);
 
 static inline bool wcr_page_claimed(unsigned long pfn)
 {
@@ -74,7 +76,7 @@ unsigned int wcr_retained_next(u64 *pfn, struct wcr_map_entry *entries,
 int wcr_retained_init(void);
 void wcr_retained_give_up(void);
 /* Another page now caches this: a retained one for it is worth nothing. */
-void wcr_retained_forget(u32 fs_id, u64 inode, u64 index);
+void wcr_retained_forget(const struct wcr_file *file, u64 index);
 /* The hypervisor's answer for a claimed page. */
 void wcr_retained_answer(unsigned long pfn, u64 sector, bool reused);
 /* One line for each page reused since boot: pfn inode index sector. */
@@ -84,8 +86,10 @@ unsigned int wcr_retained_left(void);
 /* bio.c */
 int wcr_bio_init(void);
 
-/* map.c: register a page under a key, at once and whatever the cache says. */
-void wcr_map_force(unsigned long pfn, u32 fs_id, u64 inode, u64 index);
+/* map.c: tell the hypervisor all that is queued. */
+void wcr_map_flush(void);
+/* Register a page under a key, at once and whatever the cache says. */
+void wcr_map_force(unsigned long pfn, const struct wcr_file *file, u64 index);
 
 #ifdef CONFIG_DEBUG_FS
 void wcr_debugfs_init(void);

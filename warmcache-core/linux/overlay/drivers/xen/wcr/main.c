@@ -19,6 +19,7 @@ EXPORT_SYMBOL_GPL(wcr_enabled);
 atomic_long_t wcr_stats[WCR_NR_STATS];
 unsigned long wcr_frames;
 unsigned long *wcr_mapped;
+unsigned long *wcr_removed;
 unsigned long *wcr_claimed;
 
 /* Looked at without a lock: a slot's vbd is valid once its disk is set. */
@@ -77,13 +78,26 @@ bool wcr_disk_find(const struct gendisk *disk, u32 *ret_vbd)
 	return false;
 }
 
-bool wcr_mapping_tracked(const struct address_space *mapping)
+bool wcr_mapping_file(const struct address_space *mapping, struct wcr_file *ret)
 {
-	const struct inode *inode = mapping->host;
+	struct inode *inode = mapping->host;
+	struct block_device *bdev;
 	u32 vbd;
 
-	return inode && S_ISREG(inode->i_mode) && inode->i_sb->s_bdev &&
-	       wcr_disk_find(inode->i_sb->s_bdev->bd_disk, &vbd);
+	if (!inode)
+		return false;
+	if (S_ISREG(inode->i_mode)) {
+		bdev = inode->i_sb->s_bdev;
+		ret->fs_id = new_encode_dev(inode->i_sb->s_dev);
+		ret->inode = inode->i_ino;
+	} else if (S_ISBLK(inode->i_mode) && sb_is_blkdev_sb(inode->i_sb)) {
+		bdev = I_BDEV(inode);
+		ret->fs_id = new_encode_dev(bdev->bd_dev);
+		ret->inode = 0;
+	} else {
+		return false;
+	}
+	return bdev && wcr_disk_find(bdev->bd_disk, &vbd);
 }
 
 /* Parsed by wcr_memory_setup(), long before this could be. */
@@ -104,8 +118,10 @@ static int __init wcr_init(void)
 	if (!wcr_frames)
 		return 0;
 	wcr_mapped = frames_bitmap();
+	wcr_removed = frames_bitmap();
 	wcr_claimed = frames_bitmap();
-	if (!wcr_mapped || !wcr_claimed || wcr_bio_init() || wcr_retained_init()) {
+	if (!wcr_mapped || !wcr_removed || !wcr_claimed || wcr_bio_init() ||
+	    wcr_retained_init()) {
 		pr_warn("no memory, staying off\n");
 		wcr_retained_give_up();
 		return -ENOMEM;

@@ -4,17 +4,20 @@
  *
  * Updates queue up here, of all processors in one queue, as a page may be
  * removed on one, and added again on another. They are sent when the queue is
- * full, before I/O begins, and before a removed page can be freed.
+ * full, before a removed page can be freed, and after a while: what has no name
+ * yet when the guest dies is lost.
  */
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <asm/xen/page.h>
 #include "internal.h"
 
+#define SEND_DELAY	(HZ / 10)
+
 static struct wcr_map_entry queue[64];
 static unsigned int queued;
-/* Innermost: taken under i_pages locks and blkfront's ring lock. */
+/* Taken under i_pages locks. */
 static DEFINE_SPINLOCK(queue_lock);
 
 static long send(const struct wcr_map_entry *entries, unsigned int nr)
@@ -38,8 +41,17 @@ static void flush(void)
 		for (i = 0; i < queued; i++)
 			if (send(&queue[i], 1))
 				wcr_count(WCR_MAP_ERRORS);
+	for (i = 0; i < queued; i++)
+		if (queue[i].op == WCR_MAP_REMOVE)
+			clear_bit(queue[i].pfn, wcr_removed);
 	WRITE_ONCE(queued, 0);
 }
+
+static void send_late(struct work_struct *work)
+{
+	wcr_map_flush();
+}
+static DECLARE_DELAYED_WORK(late_work, send_late);
 
 static void enqueue(const struct wcr_map_entry *entry)
 {
@@ -50,6 +62,8 @@ static void enqueue(const struct wcr_map_entry *entry)
 	WRITE_ONCE(queued, queued + 1);
 	if (queued == ARRAY_SIZE(queue))
 		flush();
+	else if (queued == 1)
+		schedule_delayed_work(&late_work, SEND_DELAY);
 	spin_unlock_irqrestore(&queue_lock, flags);
 }
 
@@ -57,7 +71,7 @@ static void enqueue(const struct wcr_map_entry *entry)
  * What the caller queued, or saw queued, is sent when this returns: `queued`
  * drops to 0 only after the hypercall.
  */
-void __wcr_map_flush(void)
+void wcr_map_flush(void)
 {
 	unsigned long flags;
 
@@ -68,16 +82,16 @@ void __wcr_map_flush(void)
 		flush();
 	spin_unlock_irqrestore(&queue_lock, flags);
 }
-EXPORT_SYMBOL_GPL(__wcr_map_flush);
 
-static void enqueue_add(unsigned long pfn, u32 fs_id, u64 inode, u64 index)
+static void enqueue_add(unsigned long pfn, const struct wcr_file *file,
+			u64 index)
 {
 	struct wcr_map_entry entry = {
 		.pfn = pfn,
 		.mfn = pfn_to_mfn(pfn),
-		.inode = inode,
+		.inode = file->inode,
 		.index = index,
-		.fs_id = fs_id,
+		.fs_id = file->fs_id,
 		.op = WCR_MAP_ADD,
 	};
 
@@ -90,15 +104,13 @@ void __wcr_folio_added(struct address_space *mapping, struct folio *folio)
 {
 	unsigned long pfn = folio_pfn(folio);
 	long i, nr = folio_nr_pages(folio);
-	const struct inode *inode = mapping->host;
-	u32 fs_id;
+	struct wcr_file file;
 
-	if (!wcr_mapping_tracked(mapping))
+	if (!wcr_mapping_file(mapping, &file))
 		return;
-	fs_id = wcr_fs_id(inode->i_sb);
 	for (i = 0; i < nr && pfn + i < wcr_frames; i++) {
-		wcr_retained_forget(fs_id, inode->i_ino, folio->index + i);
-		enqueue_add(pfn + i, fs_id, inode->i_ino, folio->index + i);
+		wcr_retained_forget(&file, folio->index + i);
+		enqueue_add(pfn + i, &file, folio->index + i);
 	}
 }
 
@@ -118,13 +130,23 @@ void __wcr_folio_removed(struct folio *folio)
 		if (!test_bit(pfn + i, wcr_mapped) ||
 		    !test_and_clear_bit(pfn + i, wcr_mapped))
 			continue;
+		set_bit(pfn + i, wcr_removed);
 		enqueue(&entry);
 		wcr_count(WCR_MAP_REMOVES);
 	}
 }
 
-void wcr_map_force(unsigned long pfn, u32 fs_id, u64 inode, u64 index)
+void __wcr_pages_freed(const struct page *page, unsigned int order)
 {
-	enqueue_add(pfn, fs_id, inode, index);
-	__wcr_map_flush();
+	unsigned long pfn = page_to_pfn(page);
+	unsigned long end = min(pfn + (1UL << order), wcr_frames);
+
+	if (READ_ONCE(queued) && find_next_bit(wcr_removed, end, pfn) < end)
+		wcr_map_flush();
+}
+
+void wcr_map_force(unsigned long pfn, const struct wcr_file *file, u64 index)
+{
+	enqueue_add(pfn, file, index);
+	wcr_map_flush();
 }

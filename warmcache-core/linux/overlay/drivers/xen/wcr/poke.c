@@ -65,22 +65,21 @@ struct search {
 	u64 inode;
 	u64 index;
 	struct page *page;	/* found, with a reference */
-	u32 fs_id;
+	struct wcr_file file;
 };
 
 static void search_super(struct super_block *sb, void *arg)
 {
 	struct search *search = arg;
 	struct inode *inode;
-	u32 vbd;
 
-	if (search->page || !sb->s_bdev || !wcr_disk_find(sb->s_bdev->bd_disk, &vbd))
+	if (search->page || !sb->s_bdev)
 		return;
 	inode = ilookup(sb, search->inode);
 	if (!inode)
 		return;
-	search->page = find_get_page(inode->i_mapping, search->index);
-	search->fs_id = wcr_fs_id(sb);
+	if (wcr_mapping_file(inode->i_mapping, &search->file))
+		search->page = find_get_page(inode->i_mapping, search->index);
 	iput(inode);
 }
 
@@ -115,10 +114,11 @@ static enum hrtimer_restart inflight_tick(struct hrtimer *timer)
 static bool is_target(struct page *page)
 {
 	struct address_space *mapping = page->mapping;
+	struct wcr_file file;
 
 	return mapping && !PageAnon(page) && mapping->host &&
 	       mapping->host->i_ino == inflight.target.inode &&
-	       page->index == inflight.target.index && wcr_mapping_tracked(mapping);
+	       page->index == inflight.target.index && wcr_mapping_file(mapping, &file);
 }
 
 void wcr_poke_request(struct request *req)
@@ -195,7 +195,7 @@ static int poke_map(u64 inode_a, u64 index_a, u64 inode_b, u64 index_b)
 	iterate_supers(search_super, &b);
 	if (a.page && b.page) {
 		__wcr_folio_removed(page_folio(b.page));
-		wcr_map_force(page_to_pfn(a.page), b.fs_id, inode_b, index_b);
+		wcr_map_force(page_to_pfn(a.page), &b.file, index_b);
 		rc = 0;
 	}
 	if (a.page)

@@ -60,12 +60,12 @@ static struct hlist_head *bucket_of(u32 fs_id, u64 inode, u64 index)
 }
 
 /* Under retained_lock: the page for this key, no longer to be found. */
-static struct retained *unhash(u32 fs_id, u64 inode, u64 index)
+static struct retained *unhash(const struct wcr_file *file, u64 index)
 {
 	struct retained *page;
 
-	hlist_for_each_entry(page, bucket_of(fs_id, inode, index), node) {
-		if (page->fs_id == fs_id && page->inode == inode &&
+	hlist_for_each_entry(page, bucket_of(file->fs_id, file->inode, index), node) {
+		if (page->fs_id == file->fs_id && page->inode == file->inode &&
 		    page->index == index) {
 			hlist_del_init(&page->node);
 			return page;
@@ -89,16 +89,24 @@ static struct retained *find(unsigned long pfn)
 
 /* ---- claiming ------------------------------------------------------- */
 
+bool __wcr_folio_left(const struct address_space *mapping)
+{
+	struct wcr_file file;
+
+	return READ_ONCE(nr_left) && wcr_mapping_file(mapping, &file);
+}
+
 struct folio *__wcr_folio_claim(struct address_space *mapping, pgoff_t index)
 {
 	struct retained *found;
+	struct wcr_file file;
 	unsigned long flags;
 	struct page *page;
 
-	if (!READ_ONCE(nr_left) || !wcr_mapping_tracked(mapping))
+	if (!READ_ONCE(nr_left) || !wcr_mapping_file(mapping, &file))
 		return NULL;
 	spin_lock_irqsave(&retained_lock, flags);
-	found = unhash(wcr_fs_id(mapping->host->i_sb), mapping->host->i_ino, index);
+	found = unhash(&file, index);
 	if (found) {
 		found->state = CLAIMED;
 		nr_left--;
@@ -152,14 +160,14 @@ void __wcr_folio_unclaim(struct folio *folio)
 }
 
 /* It stays Reserved until it is released, but nobody finds it any more. */
-void wcr_retained_forget(u32 fs_id, u64 inode, u64 index)
+void wcr_retained_forget(const struct wcr_file *file, u64 index)
 {
 	unsigned long flags;
 
 	if (!READ_ONCE(nr_left))
 		return;
 	spin_lock_irqsave(&retained_lock, flags);
-	unhash(fs_id, inode, index);
+	unhash(file, index);
 	spin_unlock_irqrestore(&retained_lock, flags);
 }
 

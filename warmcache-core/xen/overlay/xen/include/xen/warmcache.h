@@ -17,11 +17,12 @@ struct domain;
 #ifdef CONFIG_PV
 
 /*
- * By machine frame: PFN + 1 of a frame that a cache-mapping table lists or a
- * cache watches, 0 for all others. NULL when the feature is off. Written under
- * the cache's lock.
+ * By machine frame: PFN + 1 of a frame that a cache knows, 0 for all others; with
+ * WARMCACHE_WATCHED a store into it matters. NULL when the feature is off. Written
+ * under the cache's lock.
  */
 extern uint32_t *warmcache_frames;
+#define WARMCACHE_WATCHED 0x80000000U
 
 static inline bool warmcache_knows(const struct page_info *pg)
 {
@@ -29,25 +30,31 @@ static inline bool warmcache_knows(const struct page_info *pg)
            unlikely(warmcache_frames[mfn_x(page_to_mfn(pg))]);
 }
 
+static inline bool warmcache_watches(const struct page_info *pg)
+{
+    return unlikely(warmcache_frames != NULL) &&
+           unlikely(warmcache_frames[mfn_x(page_to_mfn(pg))] & WARMCACHE_WATCHED);
+}
+
 /*
  * A: somebody has taken a type reference, so may write the page or change its
  * use. Every one counts, not only the first: during a read, the backend's
- * mapping holds the first.
+ * mapping holds the first. `type_info` is the page's, with the reference.
  */
-void warmcache_page_typed(struct page_info *pg, unsigned long type);
+void warmcache_page_typed(struct page_info *pg, unsigned long type_info);
 
 /*
- * B: while the guest boots, a retained page is mapped read-only on its behalf.
- * True: the caller takes no writable reference and installs the entry without
- * _PAGE_RW.
+ * `mapper` creates, has changed or has removed an L1 entry that maps the page
+ * writable. A booting guest that builds its direct map does not store to the pages
+ * that it is to reuse: the first takes the reference without A, the second makes
+ * the entry one in which a store shows.
  */
-bool warmcache_map_readonly(struct page_info *pg, const struct domain *owner);
+bool warmcache_get_writable(struct page_info *pg, const struct domain *mapper);
+l1_pgentry_t warmcache_new_entry(l1_pgentry_t l1e, const struct domain *mapper);
+void warmcache_old_entry(l1_pgentry_t l1e, const struct domain *mapper);
 
-/*
- * C: a fault of the guest's kernel, or of ours on its memory: true when it was a
- * write through an entry that we made read-only, which is mended.
- */
-bool warmcache_write_fault(unsigned long addr, unsigned int error_code);
+/* The guest's own page tables are no longer those that the processor walks. */
+void warmcache_untrust(struct domain *d);
 
 /*
  * `d` no longer owns the page. True, only where `may_keep`: the cache keeps it,
@@ -63,21 +70,42 @@ bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep)
 struct page_info *warmcache_populate(struct domain *d, unsigned long gpfn,
                                      unsigned int order, unsigned int memflags);
 
+/*
+ * The heap has no extent of that order for `d` (or NULL): true if pages kept for
+ * others, or else for `d` itself, were freed, and it is worth another try.
+ */
+bool warmcache_make_room(const struct domain *d, unsigned int order);
+/* Kept pages are free memory that holds something: how many there are... */
+unsigned long warmcache_pages_held(void);
+/* ...and are `d`'s own, which need not come from the heap. */
+unsigned long warmcache_pages_due(const struct domain *d);
+/*
+ * `d` claims so many pages in all: make the heap have them. -ERESTART: call again.
+ */
+int warmcache_claim(const struct domain *d, unsigned long pages);
+
 /* The domain is about to be freed. */
 void warmcache_domain_destroy(struct domain *d);
 
 #else /* !CONFIG_PV */
 
 static inline bool warmcache_knows(const struct page_info *pg) { return false; }
-static inline void warmcache_page_typed(struct page_info *pg, unsigned long type) {}
-static inline bool warmcache_map_readonly(struct page_info *pg,
-                                          const struct domain *owner) { return false; }
-static inline bool warmcache_write_fault(unsigned long addr,
-                                         unsigned int error_code) { return false; }
+static inline void warmcache_page_typed(struct page_info *pg, unsigned long type_info) {}
+static inline bool warmcache_get_writable(struct page_info *pg,
+                                          const struct domain *mapper) { return false; }
+static inline l1_pgentry_t warmcache_new_entry(l1_pgentry_t l1e,
+                                               const struct domain *mapper) { return l1e; }
+static inline void warmcache_old_entry(l1_pgentry_t l1e, const struct domain *mapper) {}
+static inline void warmcache_untrust(struct domain *d) {}
 static inline bool warmcache_page_freed(struct domain *d, struct page_info *pg,
                                         bool may_keep) { return false; }
 static inline struct page_info *warmcache_populate(struct domain *d,
     unsigned long gpfn, unsigned int order, unsigned int memflags) { return NULL; }
+static inline bool warmcache_make_room(const struct domain *d,
+                                       unsigned int order) { return false; }
+static inline unsigned long warmcache_pages_held(void) { return 0; }
+static inline unsigned long warmcache_pages_due(const struct domain *d) { return 0; }
+static inline int warmcache_claim(const struct domain *d, unsigned long pages) { return 0; }
 static inline void warmcache_domain_destroy(struct domain *d) {}
 
 #endif /* CONFIG_PV */

@@ -10,26 +10,6 @@
 
 #include "private.h"
 
-static int read_arg(void *ret, XEN_GUEST_HANDLE_PARAM(void) arg, size_t size)
-{
-    return raw_copy_from_guest(ret, arg.p, size) ? -EFAULT : 0;
-}
-
-static int write_arg(XEN_GUEST_HANDLE_PARAM(void) arg, const void *from, size_t size)
-{
-    return raw_copy_to_guest(arg.p, from, size) ? -EFAULT : 0;
-}
-
-static int read_entry(void *ret, uint64_t array, unsigned int i, size_t size)
-{
-    return raw_copy_from_guest(ret, (const void *)(array + i * size), size) ? -EFAULT : 0;
-}
-
-static int write_entry(uint64_t array, unsigned int i, const void *from, size_t size)
-{
-    return raw_copy_to_guest((void *)(array + i * size), from, size) ? -EFAULT : 0;
-}
-
 /* ---- the guest, about itself ---------------------------------------- */
 
 /*
@@ -78,80 +58,108 @@ static int op_register(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
         op.retained = cache_pages_unclaimed(wc->core);
     }
     spin_unlock(&wc->lock);
-    return rc ?: write_arg(arg, &op, sizeof(op));
+    if ( rc )
+        return rc;
+    return write_arg(arg, &op, sizeof(op));
 }
 
 /*
  * The guest may have put another frame behind a PFN. A frame's word and the table
  * always name each other, or neither does.
  */
-static void forget_other_frame(struct warmcache *wc, uint64_t pfn, mfn_t mfn)
+static bool forget_other_frame(struct warmcache *wc, uint64_t pfn)
 {
     struct wcr_page_info page;
 
-    if ( !cache_page(wc->core, pfn, &page) || page.mfn == mfn_x(mfn) ||
-         (page.flags & WCR_PAGE_HELD) )
-        return;
+    if ( !cache_page(wc->core, pfn, &page) || (page.flags & WCR_PAGE_HELD) )
+        return false;
     cache_forget(wc->core, pfn);
-    if ( warmcache_frames[page.mfn] == pfn + 1 )
+    if ( warmcache_pfn(page.mfn) == pfn )
         warmcache_frames[page.mfn] = 0;
+    return true;
 }
 
-static int map_update_one(struct domain *d, struct warmcache *wc,
-                          const struct wcr_map_entry *entry)
+/* A frame that the guest names as its own at a PFN, referenced; NULL: it is not. */
+static struct page_info *own_frame(struct domain *d, uint64_t mfn, uint64_t pfn)
 {
-    struct wcr_key key = {
+    struct page_info *pg = mfn_valid(_mfn(mfn)) ? get_page_from_mfn(_mfn(mfn), d) : NULL;
+
+    /* A PV guest's p2m is its own, the M2P is ours to check. */
+    if ( pg && (is_special_page(pg) || get_gpfn_from_mfn(mfn) != pfn) )
+    {
+        put_page(pg);
+        pg = NULL;
+    }
+    return pg;
+}
+
+/* Under the cache's lock. `pg` is what own_frame says, and put later: that takes it, too. */
+static int map_add(struct warmcache *wc, const struct wcr_map_entry *entry,
+                   const struct page_info *pg)
+{
+    const struct wcr_key key = {
         .inode = entry->inode, .index = entry->index, .fs_id = entry->fs_id,
     };
-    struct page_info *pg;
-    mfn_t mfn;
+    uint64_t known;
+    int rc;
+
+    if ( !pg || entry->pfn >= wc->frames )
+        return -EINVAL;
+    known = warmcache_pfn(entry->mfn);
+    if ( known != WCR_NO_PFN && known != entry->pfn )
+        return -EINVAL;
+    rc = cache_map_add(wc->core, entry->pfn, entry->mfn, &key);
+    if ( rc == -EINVAL && forget_other_frame(wc, entry->pfn) )
+        rc = cache_map_add(wc->core, entry->pfn, entry->mfn, &key);
+    if ( !rc )
+        warmcache_frames[entry->mfn] |= entry->pfn + 1;
+    return rc;
+}
+
+static void map_remove(struct warmcache *wc, uint64_t pfn)
+{
+    uint64_t mfn;
+
+    if ( cache_map_remove(wc->core, pfn, &mfn) && warmcache_pfn(mfn) == pfn )
+        warmcache_frames[mfn] = 0;
+}
+
+static int map_update(struct domain *d, struct warmcache *wc,
+                      const struct wcr_map_entry *entries, unsigned int nr)
+{
+    struct page_info *pages[CHUNK] = {};
+    unsigned int i;
     int rc = 0;
 
-    if ( entry->op == WCR_MAP_REMOVE )
+    for ( i = 0; i < nr; i++ )
+        if ( entries[i].op == WCR_MAP_ADD )
+            pages[i] = own_frame(d, entries[i].mfn, entries[i].pfn);
+    spin_lock(&wc->lock);
+    for ( i = 0; i < nr && !rc; i++ )
     {
-        spin_lock(&wc->lock);
-        if ( warmcache_lives(wc, d) )
-            cache_map_remove(wc->core, entry->pfn);
-        spin_unlock(&wc->lock);
-        return 0;
-    }
-    if ( entry->op != WCR_MAP_ADD || entry->pfn >= wc->frames )
-        return -EINVAL;
-
-    /* A PV guest names frames by PFN; its p2m is its own, the M2P is ours to check. */
-    mfn = _mfn(entry->mfn);
-    pg = mfn_valid(mfn) ? get_page_from_mfn(mfn, d) : NULL;
-    if ( !pg )
-        return -EINVAL;
-    if ( is_special_page(pg) || get_gpfn_from_mfn(mfn_x(mfn)) != entry->pfn )
-        rc = -EINVAL;
-    else
-    {
-        uint64_t known;
-
-        spin_lock(&wc->lock);
-        known = warmcache_frames[mfn_x(mfn)];
-        if ( !warmcache_lives(wc, d) || (known && known != entry->pfn + 1) )
-            rc = -EINVAL;
+        if ( !warmcache_lives(wc, d) )
+            rc = -ENOENT;
+        else if ( entries[i].op == WCR_MAP_ADD )
+            rc = map_add(wc, &entries[i], pages[i]);
+        else if ( entries[i].op == WCR_MAP_REMOVE )
+            map_remove(wc, entries[i].pfn);
         else
-        {
-            forget_other_frame(wc, entry->pfn, mfn);
-            rc = cache_map_add(wc->core, entry->pfn, mfn_x(mfn), &key);
-        }
-        if ( !rc )
-            warmcache_watch(mfn, entry->pfn);
-        spin_unlock(&wc->lock);
+            rc = -EINVAL;
     }
-    put_page(pg);
+    wc->map_entries += i;
+    spin_unlock(&wc->lock);
+    for ( i = 0; i < nr; i++ )
+        if ( pages[i] )
+            put_page(pages[i]);
     return rc;
 }
 
 static int op_map_update(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
 {
     struct warmcache *wc = d->warmcache;
+    struct wcr_map_entry entries[CHUNK];
     struct wcr_map_update op;
-    struct wcr_map_entry entry;
-    unsigned int i;
+    unsigned int i, n;
     int rc = read_arg(&op, arg, sizeof(op));
 
     if ( rc )
@@ -160,9 +168,13 @@ static int op_map_update(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
         return -E2BIG;
     if ( !wc || !wc->direct_map )
         return -ENOENT;
-    for ( i = 0; i < op.nr && !rc; i++ )
-        rc = read_entry(&entry, op.entries, i, sizeof(entry)) ?:
-             map_update_one(d, wc, &entry);
+    wc->map_calls++;
+    for ( i = 0; i < op.nr && !rc; i += n )
+    {
+        n = min(op.nr - i, CHUNK + 0U);
+        rc = read_entries(entries, op.entries, i, n, sizeof(*entries)) ?:
+             map_update(d, wc, entries, n);
+    }
     return rc;
 }
 
@@ -199,7 +211,7 @@ static int op_retained_list(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
         entry.index = page.index;
         entry.fs_id = page.fs_id;
         entry.op = page.flags;
-        rc = write_entry(op.entries, op.nr, &entry, sizeof(entry));
+        rc = write_entries(op.entries, op.nr, 1, &entry, sizeof(entry));
         if ( rc )
             return rc;
         op.nr++;
@@ -207,41 +219,92 @@ static int op_retained_list(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
     return write_arg(arg, &op, sizeof(op));
 }
 
+/*
+ * Bring what the core knows of a living guest's page up to date. False: the frame is
+ * not the guest's there, or cannot be watched.
+ */
+static bool look_again(struct warmcache_walk *walk, struct warmcache *wc, uint64_t pfn,
+                       uint64_t mfn)
+{
+    struct page_info *pg = own_frame(walk->d, mfn, pfn);
+    bool stored = false, ok;
+    int mapped = -ESRCH;
+
+    if ( pg )
+    {
+        mapped = warmcache_look(walk, pfn, _mfn(mfn), false, &stored);
+        ok = mapped >= 0 && warmcache_writers(pg) <= mapped;
+        put_page(pg);
+    }
+    else
+        ok = false;
+    if ( stored || !ok )
+    {
+        spin_lock(&wc->lock);
+        if ( warmcache_lives(wc, walk->d) )
+            cache_store_seen(wc->core, pfn, mfn);
+        spin_unlock(&wc->lock);
+    }
+    return ok;
+}
+
+static int reuse_one(struct warmcache_walk *walk, struct warmcache *wc,
+                     const struct wcr_reuse *op, const struct wcr_reuse_entry *entry)
+{
+    const struct warmcache_vbd *vbd;
+    struct wcr_page_info page;
+    int rc = -ESTALE;
+    bool known;
+
+    spin_lock(&wc->lock);
+    known = warmcache_lives(wc, walk->d) && entry->pfn < wc->frames &&
+            cache_page(wc->core, entry->pfn, &page) && !(page.flags & WCR_PAGE_HELD);
+    spin_unlock(&wc->lock);
+    if ( !known || !look_again(walk, wc, entry->pfn, page.mfn) )
+        return rc;
+
+    spin_lock(&wc->lock);
+    if ( warmcache_lives(wc, walk->d) )
+    {
+        vbd = warmcache_find_vbd(wc, op->vbd);
+        if ( vbd )
+            rc = cache_reuse(wc->core, entry->pfn, page.mfn, vbd->disk,
+                             vbd->start + entry->sector);
+        else    /* nothing was read from it in this life yet: nor is this to be reused */
+            cache_store_seen(wc->core, entry->pfn, page.mfn);
+    }
+    spin_unlock(&wc->lock);
+    return rc;
+}
+
 static int op_reuse(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
 {
     struct warmcache *wc = d->warmcache;
-    struct wcr_reuse_entry entry;
-    struct wcr_page_info page;
+    struct warmcache_walk walk = { .d = d, .wc = wc };
+    struct wcr_reuse_entry entries[CHUNK];
     struct wcr_reuse op;
-    unsigned int i;
+    unsigned int i, j, n;
     int rc = read_arg(&op, arg, sizeof(op));
 
     if ( rc )
         return rc;
     if ( op.nr > WCR_BATCH_MAX )
         return -E2BIG;
-    if ( !wc )
+    if ( !wc || !wc->direct_map )
         return -ENOENT;
-    for ( i = 0; i < op.nr; i++ )
+    for ( i = 0; i < op.nr && !rc; i += n )
     {
-        rc = read_entry(&entry, op.entries, i, sizeof(entry));
+        n = min(op.nr - i, CHUNK + 0U);
+        rc = read_entries(entries, op.entries, i, n, sizeof(*entries));
         if ( rc )
-            return rc;
-        entry.status = -ESTALE;
-        spin_lock(&wc->lock);
-        /* The frame that the cache knows must still be this domain's frame there. */
-        if ( warmcache_lives(wc, d) && entry.pfn < wc->frames &&
-             cache_page(wc->core, entry.pfn, &page) &&
-             page_get_owner(mfn_to_page(_mfn(page.mfn))) == d &&
-             get_gpfn_from_mfn(page.mfn) == entry.pfn )
-            entry.status = cache_reuse(wc->core, entry.pfn, page.mfn, op.vbd,
-                                       entry.sector);
-        spin_unlock(&wc->lock);
-        rc = write_entry(op.entries, i, &entry, sizeof(entry));
-        if ( rc )
-            return rc;
+            break;
+        for ( j = 0; j < n; j++ )
+            entries[j].status = reuse_one(&walk, wc, &op, &entries[j]);
+        /* A copy may fault, and the guest's tables must be free by then. */
+        warmcache_walk_end(&walk);
+        rc = write_entries(op.entries, i, n, entries, sizeof(*entries));
     }
-    return 0;
+    return rc;
 }
 
 static int op_boot_done(struct domain *d)
@@ -258,233 +321,13 @@ static int op_boot_done(struct domain *d)
     return warmcache_release(wc, 1024) ? 0 : -ERESTART;
 }
 
-/* ---- the backend ---------------------------------------------------- */
-
-#define IO_CHUNK 32     /* pages protected between two TLB flushes */
-
-struct io_page {
-    struct page_info *pg;       /* referenced */
-    uint64_t pfn;
-};
-
-/* A reference to the segment's frame if it is `d`'s and a cache knows it. */
-static bool io_page_get(struct domain *d, const struct wcr_io_seg *seg,
-                        struct io_page *ret)
-{
-    mfn_t mfn = _mfn(seg->mfn);
-
-    if ( !mfn_valid(mfn) || !warmcache_frames[mfn_x(mfn)] )
-        return false;
-    ret->pg = get_page_from_mfn(mfn, d);
-    if ( !ret->pg )
-        return false;
-    ret->pfn = (uint64_t)warmcache_frames[mfn_x(mfn)] - 1;
-    return true;
-}
-
-static void io_page_refuse(struct warmcache *wc, const struct io_page *page)
-{
-    spin_lock(&wc->lock);
-    if ( wc->core )
-    {
-        cache_spoil(wc->core, page->pfn, mfn_x(page_to_mfn(page->pg)));
-        cache_count_protect(wc->core, false);
-    }
-    spin_unlock(&wc->lock);
-}
-
-/*
- * Whether a processor may still hold a writable translation of the frame. The time stamp
- * tells only where no type reference is left, which dropping the last one recorded.
- */
-static bool may_be_cached(const struct domain *d, const struct page_info *pg)
-{
-    cpumask_t *mask = this_cpu(scratch_cpumask);
-
-    if ( warmcache_writers(pg) )
-        return !cpumask_empty(d->dirty_cpumask);
-    cpumask_copy(mask, d->dirty_cpumask);
-    tlbflush_filter(mask, pg->tlbflush_timestamp);
-    return !cpumask_empty(mask);
-}
-
-static bool seg_is_block(const struct wcr_io_seg *seg)
-{
-    return seg->sectors == WCR_BLOCK_SECTORS && !seg->offset;
-}
-
-static int io_begin_chunk(struct domain *d, struct warmcache *wc, const struct wcr_io *op,
-                          unsigned int first, unsigned int last)
-{
-    struct io_page pages[IO_CHUNK];
-    struct wcr_io_seg seg;
-    unsigned int i, n = 0, allowed = op->op == WCR_IO_READ;
-    bool flush = false;
-    int rc = 0;
-
-    for ( i = first; i < last && !rc; i++ )
-    {
-        bool protect = false;
-
-        rc = read_entry(&seg, op->segs, i, sizeof(seg));
-        if ( rc || !io_page_get(d, &seg, &pages[n]) )
-            continue;
-        spin_lock(&wc->lock);
-        if ( warmcache_lives(wc, d) )
-            protect = cache_io_begin(wc->core, pages[n].pfn, seg.mfn, op->vbd,
-                                     seg.sector, op->op, seg_is_block(&seg));
-        spin_unlock(&wc->lock);
-        if ( protect )
-            n++;
-        else
-            put_page(pages[n].pg);
-    }
-    for ( i = 0; i < n; i++ )
-    {
-        if ( warmcache_protect(wc, d, pages[i].pfn, page_to_mfn(pages[i].pg)) )
-            io_page_refuse(wc, &pages[i]);
-        else
-            flush = flush || may_be_cached(d, pages[i].pg);
-    }
-    if ( flush )
-        flush_tlb_mask(d->dirty_cpumask);
-    for ( i = 0; i < n; i++ )
-    {
-        /* During a read the grant's own mapping is the one writer there may be. */
-        if ( warmcache_writers(pages[i].pg) > allowed )
-            io_page_refuse(wc, &pages[i]);
-        else
-        {
-            spin_lock(&wc->lock);
-            if ( wc->core )
-                cache_count_protect(wc->core, true);
-            spin_unlock(&wc->lock);
-        }
-        put_page(pages[i].pg);
-    }
-    return rc;
-}
-
-static int io_end_one(struct domain *d, struct warmcache *wc, const struct wcr_io *op,
-                      const struct wcr_io_seg *seg)
-{
-    struct io_page page;
-
-    if ( !io_page_get(d, seg, &page) )
-        return 0;
-    spin_lock(&wc->lock);
-    if ( warmcache_lives(wc, d) &&
-         cache_io_end(wc->core, page.pfn, seg->mfn, op->vbd, seg->sector, op->op,
-                      !op->status && seg_is_block(seg)) )
-    {
-        /* Either we see the writer's reference, or its A sees REUSABLE. */
-        smp_mb();
-        if ( warmcache_writers(page.pg) )
-            cache_spoil(wc->core, page.pfn, seg->mfn);
-    }
-    spin_unlock(&wc->lock);
-    put_page(page.pg);
-    return 0;
-}
-
-/* The sector range of the whole request: its segments are contiguous on disk. */
-static int io_range(const struct wcr_io *op, uint64_t *ret_sector, uint64_t *ret_sectors)
-{
-    struct wcr_io_seg seg;
-    uint64_t sector = 0, sectors = 0;
-    unsigned int i;
-    int rc;
-
-    for ( i = 0; i < op->nr; i++ )
-    {
-        rc = read_entry(&seg, op->segs, i, sizeof(seg));
-        if ( rc )
-            return rc;
-        if ( !i )
-            sector = seg.sector;
-        else if ( seg.sector != sector + sectors )
-            return -EINVAL;
-        sectors += seg.sectors;
-    }
-    *ret_sector = sector;
-    *ret_sectors = sectors;
-    return 0;
-}
-
-/* Of the disk, not of a domain: a predecessor that is dying still changes it. */
-static void io_range_announce(struct warmcache *wc, const struct domain *d,
-                              const struct wcr_io *op, uint64_t sector, uint64_t sectors,
-                              bool begin, bool end)
-{
-    spin_lock(&wc->lock);
-    if ( wc->core && !memcmp(cache_uuid(wc->core), d->handle, sizeof(d->handle)) )
-    {
-        if ( begin )
-            cache_io_range_begin(wc->core, op->vbd, sector, sectors, op->op);
-        if ( end )
-            cache_io_range_end(wc->core, op->vbd, sector, sectors, op->op);
-    }
-    spin_unlock(&wc->lock);
-}
-
-static int op_io(unsigned int cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
-{
-    bool begin = cmd == WCR_OP_io_begin, pages;
-    struct wcr_io op;
-    struct wcr_io_seg seg;
-    struct warmcache *wc;
-    struct domain *d;
-    uint64_t sector, sectors;
-    unsigned int i;
-    int rc = read_arg(&op, arg, sizeof(op));
-
-    if ( rc )
-        return rc;
-    if ( op.op > WCR_IO_DISCARD )
-        return -EINVAL;
-    d = rcu_lock_domain_by_id(op.domid);
-    if ( !d )
-        return -ENOENT;
-    wc = d->warmcache;
-    if ( !wc )
-    {
-        rc = -ENOENT;
-        goto out;
-    }
-    /* Pages are the guest's only once it has told where its direct map is. */
-    pages = op.op != WCR_IO_DISCARD && wc->direct_map;
-    rc = op.nr > WCR_BATCH_MAX ? -E2BIG : io_range(&op, &sector, &sectors);
-    if ( !rc && begin )
-    {
-        io_range_announce(wc, d, &op, sector, sectors, true, false);
-        for ( i = 0; pages && i < op.nr && !rc; i += IO_CHUNK )
-            rc = io_begin_chunk(d, wc, &op, i, min(op.nr, i + IO_CHUNK));
-        if ( rc )
-            io_range_announce(wc, d, &op, sector, sectors, false, true);
-    }
-    else if ( !rc )
-    {
-        for ( i = 0; pages && i < op.nr && !rc; i++ )
-            rc = read_entry(&seg, op.segs, i, sizeof(seg)) ?:
-                 io_end_one(d, wc, &op, &seg);
-        io_range_announce(wc, d, &op, sector, sectors, false, true);
-    }
-    /* The backend goes on without us: whatever this disk holds may change now. */
-    if ( rc && begin && op.op != WCR_IO_READ )
-        io_range_announce(wc, d, &op, 0, ~0ULL, true, true);
- out:
-    rcu_unlock_domain(d);
-    return rc;
-}
-
 /* ---- administration ------------------------------------------------- */
 
 static int op_set_policy(XEN_GUEST_HANDLE_PARAM(void) arg)
 {
     struct wcr_policy op;
     struct domain *d;
-    int rc = read_arg(&op, arg, sizeof(op)) ?:
-             warmcache_set_policy(op.uuid, op.mode, op.max_pages);
+    int rc = read_arg(&op, arg, sizeof(op)) ?: warmcache_set_policy(&op);
 
     if ( rc )
         return rc;
@@ -519,6 +362,11 @@ static int op_list(XEN_GUEST_HANDLE_PARAM(void) arg)
         {
             cache_info(wc->core, &info);
             info.domid = wc->d ? wc->d->domain_id : DOMID_INVALID;
+            info.max_age = wc->max_age;
+            info.io_requests = wc->io_requests;
+            info.io_calls = wc->io_calls;
+            info.map_entries = wc->map_entries;
+            info.map_calls = wc->map_calls;
         }
         spin_unlock(&wc->lock);
         if ( !used )
@@ -526,7 +374,7 @@ static int op_list(XEN_GUEST_HANDLE_PARAM(void) arg)
         total++;
         if ( op.nr >= room )
             continue;
-        rc = write_entry(op.entries, op.nr++, &info, sizeof(info));
+        rc = write_entries(op.entries, op.nr++, 1, &info, sizeof(info));
         if ( rc )
             return rc;
     }
@@ -544,6 +392,55 @@ static struct warmcache *find(const uint8_t uuid[16])
     return wc;
 }
 
+/* The next page at or after *pfn, which moves on; false: none this time. */
+static bool next_page(struct warmcache *wc, uint64_t *pfn, struct wcr_page_info *ret_page)
+{
+    uint64_t at = WCR_NO_PFN;
+
+    spin_lock(&wc->lock);
+    if ( wc->core )
+        at = cache_next(wc->core, *pfn, 0, ret_page, pfn);
+    else
+        *pfn = WCR_NO_PFN;
+    spin_unlock(&wc->lock);
+    return at != WCR_NO_PFN;
+}
+
+/* The domain that may have stored to the page since the core was told, referenced. */
+static struct domain *get_storer(struct warmcache *wc, const struct wcr_page_info *page)
+{
+    struct domain *d = NULL;
+
+    spin_lock(&wc->lock);
+    /* A dying one's page tables may go at any time, and tell when they do. */
+    if ( wc->core && wc->d && wc->direct_map && !wc->d->is_dying &&
+         !(page->flags & WCR_PAGE_HELD) &&
+         (page->flags & (WCR_PAGE_REUSABLE | WCR_PAGE_RETAINED | WCR_PAGE_REUSED)) &&
+         get_domain(wc->d) )
+        d = wc->d;
+    spin_unlock(&wc->lock);
+    return d;
+}
+
+static void refresh_page(struct warmcache *wc, struct wcr_page_info *page)
+{
+    struct domain *d = get_storer(wc, page);
+
+    if ( d )
+    {
+        struct warmcache_walk walk = { .d = d, .wc = wc };
+
+        look_again(&walk, wc, page->pfn, page->mfn);
+        warmcache_walk_end(&walk);
+        put_domain(d);
+    }
+    spin_lock(&wc->lock);
+    if ( !wc->core || !cache_page(wc->core, page->pfn, page) )
+        page->flags = 0;
+    warmcache_name_vbd(wc, page);
+    spin_unlock(&wc->lock);
+}
+
 static int op_pages(XEN_GUEST_HANDLE_PARAM(void) arg)
 {
     struct wcr_page_info page;
@@ -559,24 +456,16 @@ static int op_pages(XEN_GUEST_HANDLE_PARAM(void) arg)
     wc = find(op.uuid);
     if ( !wc )
         return -ENOENT;
-    for ( room = op.nr, op.nr = 0; op.nr < room && op.first_pfn != WCR_NO_PFN; )
+    for ( room = op.nr, op.nr = 0; op.nr < room && op.first_pfn != WCR_NO_PFN && !rc; )
     {
-        uint64_t pfn = WCR_NO_PFN;
-
-        spin_lock(&wc->lock);
-        if ( wc->core )
-            pfn = cache_next(wc->core, op.first_pfn, 0, &page, &op.first_pfn);
-        else
-            op.first_pfn = WCR_NO_PFN;
-        spin_unlock(&wc->lock);
-        if ( pfn == WCR_NO_PFN )
+        if ( !next_page(wc, &op.first_pfn, &page) )
             continue;
+        refresh_page(wc, &page);
         page.flags &= ~WCR_PAGE_HELD;
-        rc = write_entry(op.entries, op.nr++, &page, sizeof(page));
-        if ( rc )
-            return rc;
+        if ( page.flags )
+            rc = write_entries(op.entries, op.nr++, 1, &page, sizeof(page));
     }
-    return write_arg(arg, &op, sizeof(op));
+    return rc ?: write_arg(arg, &op, sizeof(op));
 }
 
 static int op_read_retained(XEN_GUEST_HANDLE_PARAM(void) arg)
@@ -639,14 +528,13 @@ long do_warmcache_op(unsigned int cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     case WCR_OP_map_update:    return op_map_update(d, arg);
     case WCR_OP_reuse:         return op_reuse(d, arg);
     case WCR_OP_set_policy:    return op_set_policy(arg);
-    case WCR_OP_io_begin:
-    case WCR_OP_io_end:        return op_io(cmd, arg);
     case WCR_OP_list:          return op_list(arg);
     case WCR_OP_pages:         return op_pages(arg);
     case WCR_OP_read_retained: return op_read_retained(arg);
 
     case WCR_OP_retained_list: rc = op_retained_list(d, arg); break;
     case WCR_OP_boot_done:     rc = op_boot_done(d); break;
+    case WCR_OP_io:            rc = warmcache_op_io(arg); break;
     case WCR_OP_drop:          rc = op_drop(arg); break;
     default:                   return -ENOSYS;
     }

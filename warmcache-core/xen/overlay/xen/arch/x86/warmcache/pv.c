@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Protecting the frames of a PV guest, and seeing every store that follows.
+ * Watching the frames of a PV guest: no store goes unseen.
  *
- * A frame is protected when no page-table entry maps it writable. The guest's
- * direct map normally holds the only writable reference: its entry loses
- * _PAGE_RW (the page is then *downgraded*) and the reference is dropped. Any
- * later writable reference, by whomever, passes A; a store through the
- * downgraded entry passes C, which gives the entry back and passes A too.
+ * The guest's page tables are validated, so Xen knows every writable mapping of a
+ * frame. Watching begins by clearing the *dirty* bit of the frame's entry in the
+ * guest's direct map and flushing the TLBs; from then on
+ *
+ *  - a store through the direct map sets that bit, in hardware, before it takes
+ *    effect. It is looked for when somebody wants to know, and at the latest when
+ *    the dead domain's page tables are taken down;
+ *  - A: any other way to write takes a reference of type writable (or makes the
+ *    frame a page table) first, and that is a store;
+ *  - a guest that changes or removes the entry could lose the bit: that is a
+ *    store, too.
+ *
+ * The guest runs at full speed: no fault, no entry it does not expect.
  */
-#include <xen/guest_access.h>
-
 #include <asm/page.h>
 #include <asm/paging.h>
-#include <asm/processor.h>
 
 #include "../pv/mm.h"
 #include "private.h"
 
-/* Linux maps the first part of memory a second time, sharing the L1 tables. */
-#define KERNEL_ALIAS_BASE 0xffffffff80000000UL
-#define KERNEL_ALIAS_SIZE (1UL << 30)
-#define GUEST_HIGH_HALF   0xffff800000000000UL
+#define DIRTY_BIT 6     /* of _PAGE_DIRTY */
 
 unsigned int warmcache_writers(const struct page_info *pg)
 {
@@ -30,6 +32,8 @@ unsigned int warmcache_writers(const struct page_info *pg)
         return 0;
     return (x & PGT_type_mask) == PGT_writable_page ? x & PGT_count_mask : ~0U;
 }
+
+/* ---- the guest's direct map ----------------------------------------- */
 
 /* Follow one level: the table that entry `slot` of `table` points to, referenced. */
 static struct page_info *next_table(struct domain *d, mfn_t table, unsigned int slot)
@@ -41,12 +45,6 @@ static struct page_info *next_table(struct domain *d, mfn_t table, unsigned int 
     if ( !(entry & _PAGE_PRESENT) || (entry & _PAGE_PSE) )
         return NULL;
     return get_page_from_mfn(_mfn((entry & PADDR_MASK) >> PAGE_SHIFT), d);
-}
-
-static bool is_l1_table(const struct page_info *pg)
-{
-    return (pg->u.inuse.type_info & (PGT_type_mask | PGT_validated)) ==
-           (PGT_l1_page_table | PGT_validated);
 }
 
 /* The L1 table that maps va in the guest's kernel address space, referenced. */
@@ -70,214 +68,179 @@ static struct page_info *find_l1_table(struct domain *d, unsigned long va)
     return pg;
 }
 
-static void set_downgraded(struct warmcache *wc, struct domain *d, uint64_t pfn, mfn_t mfn,
-                           bool downgraded)
+static bool is_l1_table(const struct page_info *pg)
 {
-    struct wcr_page_info page;
-
-    spin_lock(&wc->lock);
-    if ( warmcache_lives(wc, d) && cache_page(wc->core, pfn, &page) &&
-         page.mfn == mfn_x(mfn) )
-        cache_set_downgraded(wc->core, pfn, downgraded);
-    spin_unlock(&wc->lock);
+    return (pg->u.inuse.type_info & (PGT_type_mask | PGT_validated)) ==
+           (PGT_l1_page_table | PGT_validated);
 }
 
-/* Under the L1 table's page lock. */
-static int downgrade_entry(struct warmcache *wc, struct domain *d, uint64_t pfn, mfn_t mfn,
-                           l1_pgentry_t *pl1e)
+void warmcache_walk_end(struct warmcache_walk *walk)
 {
-    unsigned int tries;
-    int rc = -EAGAIN;
+    if ( !walk->l1pg )
+        return;
+    unmap_domain_page(walk->l1t);
+    page_unlock(walk->l1pg);
+    put_page(walk->l1pg);
+    walk->l1pg = NULL;
+}
 
-    for ( tries = 0; tries < 16; tries++ )
+/* Takes over the reference. */
+static bool walk_use(struct warmcache_walk *walk, struct page_info *pg, unsigned long va)
+{
+    if ( !pg )
+        return false;
+    if ( !page_lock(pg) )
     {
-        l1_pgentry_t ol1e = l1e_from_intpte(ACCESS_ONCE(pl1e->l1));
-
-        /* Other than write-back: the frame's non-coherent use is tracked by type. */
-        if ( !(l1e_get_flags(ol1e) & _PAGE_PRESENT) ||
-             (l1e_get_flags(ol1e) & PAGE_CACHE_ATTRS) != _PAGE_WB ||
-             !mfn_eq(l1e_get_mfn(ol1e), mfn) )
-        {
-            rc = -ESRCH;
-            break;
-        }
-        if ( !(l1e_get_flags(ol1e) & _PAGE_RW) )
-            return 0;
-
-        /* Before the reference goes: whoever takes one next must find it set. */
-        set_downgraded(wc, d, pfn, mfn, true);
-        if ( cmpxchg(&pl1e->l1, ol1e.l1, ol1e.l1 & ~(intpte_t)_PAGE_RW) == ol1e.l1 )
-        {
-            put_page_type(mfn_to_page(mfn));
-            return 0;
-        }
+        put_page(pg);
+        return false;
     }
-    if ( tries )
-        set_downgraded(wc, d, pfn, mfn, false);
-    return rc;
+    walk->l1pg = pg;
+    walk->l1t = map_domain_page(page_to_mfn(pg));
+    walk->va = va;
+    if ( is_l1_table(pg) )
+        return true;
+    warmcache_walk_end(walk);
+    return false;
 }
 
-int warmcache_protect(struct warmcache *wc, struct domain *d, uint64_t pfn, mfn_t mfn)
+/*
+ * The table that maps the page, NULL: none does. Frames that are used together tend
+ * to share one: it is kept, and where it was is remembered. A table that is not the
+ * right one does no harm: whatever entry is looked at, if it maps the frame and no
+ * other entry does so writable, it is the one through which stores must come.
+ */
+static l1_pgentry_t *walk_to(struct warmcache_walk *walk, unsigned long va, mfn_t mfn)
 {
-    unsigned long va = wc->direct_map + (pfn << PAGE_SHIFT);
-    struct page_info *l1pg;
-    l1_pgentry_t *l1t;
-    int rc = -ESRCH;
+    unsigned long tag = va >> L2_PAGETABLE_SHIFT;
+    struct warmcache_table *seen = &walk->wc->tables[tag % WARMCACHE_TABLES];
+    unsigned int offset = l1_table_offset(va);
+
+    if ( !walk->l1pg || walk->va >> L2_PAGETABLE_SHIFT != tag )
+    {
+        warmcache_walk_end(walk);
+        if ( seen->va == tag )
+            walk_use(walk, get_page_from_mfn(_mfn(seen->mfn), walk->d), va);
+    }
+    if ( walk->l1pg && mfn_eq(l1e_get_mfn(walk->l1t[offset]), mfn) )
+        return &walk->l1t[offset];
+    warmcache_walk_end(walk);
+    if ( !walk_use(walk, find_l1_table(walk->d, va), va) )
+        return NULL;
+    seen->mfn = mfn_x(page_to_mfn(walk->l1pg));
+    seen->va = tag;
+    return &walk->l1t[offset];
+}
+
+int warmcache_look(struct warmcache_walk *walk, uint64_t pfn, mfn_t mfn, bool clear,
+                   bool *ret_stored)
+{
+    unsigned long va = walk->wc->direct_map + (pfn << PAGE_SHIFT);
+    l1_pgentry_t *pl1e, l1e;
 
     /* With shadow page tables these are not the ones that the processor walks. */
-    if ( paging_mode_enabled(d) )
-        return -EOPNOTSUPP;
-    l1pg = find_l1_table(d, va);
-    if ( !l1pg )
-        return rc;
-    if ( page_lock(l1pg) )
-    {
-        if ( is_l1_table(l1pg) )
-        {
-            l1t = map_domain_page(page_to_mfn(l1pg));
-            rc = downgrade_entry(wc, d, pfn, mfn, &l1t[l1_table_offset(va)]);
-            unmap_domain_page(l1t);
-        }
-        page_unlock(l1pg);
-    }
-    put_page(l1pg);
-    return rc;
+    if ( paging_mode_enabled(walk->d) )
+        return -ESRCH;
+    pl1e = walk_to(walk, va, mfn);
+    if ( !pl1e )
+        return -ESRCH;
+    l1e = l1e_from_intpte(ACCESS_ONCE(pl1e->l1));
+    /* Other than write-back: the frame's non-coherent use is tracked by type. */
+    if ( !(l1e_get_flags(l1e) & _PAGE_PRESENT) ||
+         (l1e_get_flags(l1e) & PAGE_CACHE_ATTRS) != _PAGE_WB ||
+         !mfn_eq(l1e_get_mfn(l1e), mfn) )
+        return -ESRCH;
+    /* Under the table's page lock only the processor changes the entry. */
+    *ret_stored = l1e_get_flags(l1e) & _PAGE_DIRTY;
+    BUILD_BUG_ON(_PAGE_DIRTY != 1U << DIRTY_BIT);
+    if ( clear )
+        *ret_stored = test_and_clear_bit(DIRTY_BIT, &pl1e->l1);
+    return !!(l1e_get_flags(l1e) & _PAGE_RW);
 }
 
-void warmcache_page_typed(struct page_info *pg, unsigned long type)
-{
-    struct domain *d = page_get_owner(pg);
-    struct warmcache *wc = d ? d->warmcache : NULL;
-    mfn_t mfn = page_to_mfn(pg);
-    uint64_t pfn;
+/* ---- hooks ---------------------------------------------------------- */
 
-    if ( !wc )
-        return;
-    spin_lock(&wc->lock);
-    if ( warmcache_lives(wc, d) && warmcache_frames[mfn_x(mfn)] )
-    {
-        pfn = warmcache_frames[mfn_x(mfn)] - 1;
-        cache_store_seen(wc->core, pfn, mfn_x(mfn));
-        /* As a page table it is the guest's business who may write it. */
-        if ( type != PGT_writable_page )
-            cache_set_downgraded(wc->core, pfn, false);
-    }
-    spin_unlock(&wc->lock);
-}
+/* The reference that warmcache_get_writable is taking, which is no store. */
+static DEFINE_PER_CPU(const struct page_info *, mapping);
 
-bool warmcache_map_readonly(struct page_info *pg, const struct domain *owner)
+static void store_seen(struct page_info *pg)
 {
     struct domain *d = page_get_owner(pg);
     struct warmcache *wc = d ? d->warmcache : NULL;
     unsigned long mfn = mfn_x(page_to_mfn(pg));
-    bool readonly = false;
-    uint64_t pfn;
 
-    if ( !wc || d != owner || !wc->booting || paging_mode_enabled(d) )
-        return false;
-    spin_lock(&wc->lock);
-    if ( warmcache_lives(wc, d) && wc->booting && warmcache_frames[mfn] )
-    {
-        pfn = warmcache_frames[mfn] - 1;
-        readonly = cache_is_retained(wc->core, pfn, mfn);
-        if ( readonly )
-            cache_set_downgraded(wc->core, pfn, true);
-    }
-    spin_unlock(&wc->lock);
-    return readonly;
-}
-
-/* Is addr one of the two places where the guest's kernel maps this PFN? */
-static bool is_direct_alias(const struct warmcache *wc, unsigned long addr, uint64_t pfn)
-{
-    unsigned long page = addr & PAGE_MASK;
-
-    if ( page < GUEST_HIGH_HALF )
-        return false;
-    if ( !wc->direct_map )      /* early boot: the guest has not told us yet */
-        return true;
-    return page == wc->direct_map + (pfn << PAGE_SHIFT) ||
-           ((pfn << PAGE_SHIFT) < KERNEL_ALIAS_SIZE &&
-            page == KERNEL_ALIAS_BASE + (pfn << PAGE_SHIFT));
-}
-
-/* Under the L1 table's page lock. True: the entry is writable again. */
-static bool upgrade_entry(struct warmcache *wc, struct domain *d, unsigned long addr,
-                          l1_pgentry_t *pl1e)
-{
-    l1_pgentry_t ol1e = l1e_from_intpte(ACCESS_ONCE(pl1e->l1));
-    mfn_t mfn = l1e_get_mfn(ol1e);
-    struct page_info *pg;
-    bool ours = false;
-    uint64_t pfn = 0;
-
-    if ( !(l1e_get_flags(ol1e) & _PAGE_PRESENT) || (l1e_get_flags(ol1e) & _PAGE_RW) ||
-         (l1e_get_flags(ol1e) & PAGE_CACHE_ATTRS) != _PAGE_WB || !mfn_valid(mfn) )
-        return false;
-
-    spin_lock(&wc->lock);
-    if ( warmcache_lives(wc, d) && warmcache_frames[mfn_x(mfn)] )
-    {
-        pfn = warmcache_frames[mfn_x(mfn)] - 1;
-        ours = cache_is_downgraded(wc->core, pfn, mfn_x(mfn)) &&
-               is_direct_alias(wc, addr, pfn);
-    }
-    spin_unlock(&wc->lock);
-    if ( !ours )
-        return false;
-
-    pg = mfn_to_page(mfn);
-    if ( page_get_owner(pg) != d || !get_page_type(pg, PGT_writable_page) )
-        return false;
-    /* The processor may set accessed and dirty bits meanwhile. */
-    while ( cmpxchg(&pl1e->l1, ol1e.l1, ol1e.l1 | _PAGE_RW) != ol1e.l1 )
-    {
-        l1_pgentry_t now = l1e_from_intpte(ACCESS_ONCE(pl1e->l1));
-
-        if ( (now.l1 ^ ol1e.l1) & ~(intpte_t)(_PAGE_ACCESSED | _PAGE_DIRTY) )
-        {
-            put_page_type(pg);
-            return false;
-        }
-        ol1e = now;
-    }
-
-    /* The reference was A's to see, whatever else held one; the store is seen here too. */
-    set_downgraded(wc, d, pfn, mfn, false);
+    if ( !wc )
+        return;
     spin_lock(&wc->lock);
     if ( warmcache_lives(wc, d) )
-    {
-        cache_store_seen(wc->core, pfn, mfn_x(mfn));
-        cache_count_write_fault(wc->core);
-    }
+        cache_store_seen(wc->core, warmcache_pfn(mfn), mfn);
     spin_unlock(&wc->lock);
-    return true;
 }
 
-bool warmcache_write_fault(unsigned long addr, unsigned int error_code)
+void warmcache_page_typed(struct page_info *pg, unsigned long type_info)
 {
-    const unsigned int write = PFEC_page_present | PFEC_write_access;
-    struct domain *d = current->domain;
-    struct warmcache *wc = d->warmcache;
-    l1_pgentry_t *pl1e;
-    struct page_info *l1pg;
-    bool mended = false;
-    mfn_t l1mfn;
+    if ( this_cpu(mapping) != pg || (type_info & PGT_count_mask) != 1 )
+        store_seen(pg);
+}
 
-    if ( !wc || (error_code & ~PFEC_user_mode) != write || paging_mode_enabled(d) )
+/* While it boots, the guest builds its direct map: a retained page's first mapping. */
+static bool is_first_mapping(struct page_info *pg, const struct domain *mapper)
+{
+    struct domain *d = page_get_owner(pg);
+    struct warmcache *wc = d ? d->warmcache : NULL;
+    unsigned long mfn = mfn_x(page_to_mfn(pg));
+    bool first;
+
+    if ( !wc || d != mapper || !wc->booting )
         return false;
-    pl1e = map_guest_l1e(addr, &l1mfn);
-    if ( !pl1e )
-        return false;
-    l1pg = get_page_from_mfn(l1mfn, d);
-    if ( l1pg && page_lock(l1pg) )
-    {
-        if ( is_l1_table(l1pg) )
-            mended = upgrade_entry(wc, d, addr, pl1e);
-        page_unlock(l1pg);
-    }
-    if ( l1pg )
-        put_page(l1pg);
-    unmap_domain_page(pl1e);
-    return mended;
+    spin_lock(&wc->lock);
+    first = warmcache_lives(wc, d) && wc->booting &&
+            cache_is_retained(wc->core, warmcache_pfn(mfn), mfn);
+    spin_unlock(&wc->lock);
+    return first;
+}
+
+bool warmcache_get_writable(struct page_info *pg, const struct domain *mapper)
+{
+    bool ok;
+
+    this_cpu(mapping) = is_first_mapping(pg, mapper) ? pg : NULL;
+    ok = get_page_type(pg, PGT_writable_page);
+    this_cpu(mapping) = NULL;
+    return ok;
+}
+
+l1_pgentry_t warmcache_new_entry(l1_pgentry_t l1e, const struct domain *mapper)
+{
+    const unsigned int flags = _PAGE_PRESENT | _PAGE_RW | _PAGE_DIRTY;
+    mfn_t mfn = l1e_get_mfn(l1e);
+
+    if ( (l1e_get_flags(l1e) & flags) == flags && mfn_valid(mfn) &&
+         warmcache_watches(mfn_to_page(mfn)) &&
+         is_first_mapping(mfn_to_page(mfn), mapper) )
+        l1e_remove_flags(l1e, _PAGE_DIRTY);
+    return l1e;
+}
+
+void warmcache_old_entry(l1_pgentry_t l1e, const struct domain *mapper)
+{
+    struct page_info *pg = mfn_to_page(l1e_get_mfn(l1e));
+
+    if ( page_get_owner(pg) != mapper )
+        return;
+    /* Of a dead domain nobody can store any more, and the bit is the last word. */
+    if ( !mapper->is_dying || (l1e_get_flags(l1e) & _PAGE_DIRTY) )
+        store_seen(pg);
+}
+
+void warmcache_untrust(struct domain *d)
+{
+    struct warmcache *wc = d->warmcache;
+
+    if ( !wc )
+        return;
+    spin_lock(&wc->lock);
+    if ( warmcache_lives(wc, d) )
+        cache_untrust(wc->core);
+    spin_unlock(&wc->lock);
+    printk(XENLOG_INFO "warmcache: %pd is on shadow page tables: its cache is not kept\n", d);
 }

@@ -7,8 +7,10 @@
  * through the heap, which scrubs it.
  */
 #include <xen/err.h>
+#include <xen/event.h>
 #include <xen/init.h>
 #include <xen/param.h>
+#include <xen/timer.h>
 
 #include <public/sched.h>
 
@@ -17,9 +19,16 @@
 static bool __initdata opt_warmcache;
 boolean_param("warmcache", opt_warmcache);
 
+/* Seconds to keep the pages of a domain that does not come back; 0: for ever. */
+static unsigned int __read_mostly opt_warmcache_age = 600;
+integer_param("warmcache_age", opt_warmcache_age);
+
 uint32_t *__read_mostly warmcache_frames;
 struct warmcache warmcache_slots[WARMCACHE_SLOTS];
 DEFINE_SPINLOCK(warmcache_slots_lock);
+
+#define AGE_PERIOD SECONDS(5)   /* how exactly an age is kept */
+#define RELEASE_BATCH 64        /* pages freed between two looks at the world */
 
 static void *core_alloc_page(void *ctx)
 {
@@ -40,6 +49,12 @@ static const struct wcr_core_ops core_ops = {
     .free_page = core_free_page,
 };
 
+/* Pages held by all caches. */
+static atomic_t pages_held = ATOMIC_INIT(0);
+
+static struct timer age_timer;
+static void cf_check age(void *unused);
+
 static int __init cf_check warmcache_init(void)
 {
     unsigned int i, order = get_order_from_bytes(max_page * sizeof(*warmcache_frames));
@@ -55,16 +70,13 @@ static int __init cf_check warmcache_init(void)
         return -ENOMEM;
     }
     memset(warmcache_frames, 0, PAGE_SIZE << order);
+    init_timer(&age_timer, age, NULL, 0);
+    set_timer(&age_timer, NOW() + AGE_PERIOD);
     printk("warmcache: on, ABI %u, %lu KiB of frame table\n", WCR_ABI_VERSION,
            (PAGE_SIZE << order) >> 10);
     return 0;
 }
 presmp_initcall(warmcache_init);
-
-void warmcache_watch(mfn_t mfn, uint64_t pfn)
-{
-    warmcache_frames[mfn_x(mfn)] = pfn + 1;
-}
 
 /* ---- caches by UUID ------------------------------------------------- */
 
@@ -80,20 +92,36 @@ struct warmcache *warmcache_find(const uint8_t uuid[16])
     return NULL;
 }
 
+/* Why a domain cannot have a cache; NULL: it can. */
+static const char *unfit(const struct domain *d)
+{
+    if ( d->is_dying )
+        return "it is dying";
+    if ( !is_pv_64bit_domain(d) || is_hardware_domain(d) )
+        return "it is not a 64-bit PV guest";
+    /* A device's own stores would go unseen. */
+    if ( is_iommu_enabled(d) )
+        return "devices may be passed through to it";
+    return NULL;
+}
+
 /* Under warmcache_slots_lock. */
 static struct warmcache *attach(struct domain *d)
 {
     struct warmcache *wc = warmcache_find(d->handle);
+    const char *why;
 
-    /* A device's own stores would go unseen. */
-    if ( !wc || d->is_dying || !is_pv_64bit_domain(d) || is_hardware_domain(d) ||
-         is_iommu_enabled(d) )
+    if ( !wc )
         return NULL;
+    why = unfit(d);
     spin_lock(&wc->lock);
-    if ( wc->d && wc->d != d && !wc->d->is_dying )
+    if ( !why && wc->d && wc->d != d && !wc->d->is_dying )
+        why = "another domain bears its UUID";
+    if ( why )
     {
         spin_unlock(&wc->lock);
-        return NULL;        /* another live domain bears the same UUID */
+        printk(XENLOG_G_WARNING "warmcache: %pd gets no cache: %s\n", d, why);
+        return NULL;
     }
     /* A dying predecessor keeps its pointer: its last I/O still changes the disk. */
     cache_begin_life(wc->core);
@@ -101,6 +129,8 @@ static struct warmcache *attach(struct domain *d)
     wc->direct_map = 0;
     wc->frames = 0;
     wc->booting = true;
+    memset(wc->vbds, 0, sizeof(wc->vbds));
+    memset(wc->tables, 0, sizeof(wc->tables));
     d->warmcache = wc;
     spin_unlock(&wc->lock);
     return wc;
@@ -118,22 +148,22 @@ struct warmcache *warmcache_of(struct domain *d)
     return wc;
 }
 
-int warmcache_set_policy(const uint8_t uuid[16], uint32_t mode, uint64_t max_pages)
+int warmcache_set_policy(const struct wcr_policy *policy)
 {
-    static const uint8_t none[16];
+    static const uint8_t none[sizeof(policy->uuid)];
     struct warmcache *wc;
     unsigned int i;
     int rc = 0;
 
-    if ( mode > WCR_MODE_DISABLED || !memcmp(uuid, none, sizeof(none)) )
+    if ( policy->mode > WCR_MODE_DISABLED || !memcmp(policy->uuid, none, sizeof(none)) )
         return -EINVAL;
     spin_lock(&warmcache_slots_lock);
-    wc = warmcache_find(uuid);
+    wc = warmcache_find(policy->uuid);
     for ( i = 0; !wc && i < WARMCACHE_SLOTS; i++ )
         if ( !warmcache_slots[i].core )
         {
             wc = &warmcache_slots[i];
-            wc->core = cache_create(&core_ops, NULL, uuid);
+            wc->core = cache_create(&core_ops, NULL, policy->uuid);
             if ( !wc->core )
                 rc = -ENOMEM;
             break;
@@ -143,7 +173,8 @@ int warmcache_set_policy(const uint8_t uuid[16], uint32_t mode, uint64_t max_pag
     if ( !rc )
     {
         spin_lock(&wc->lock);
-        rc = cache_set_mode(wc->core, mode, max_pages);
+        rc = cache_set_mode(wc->core, policy->mode, policy->max_pages);
+        wc->max_age = policy->max_age;
         wc->dropped = false;
         spin_unlock(&wc->lock);
     }
@@ -151,22 +182,39 @@ int warmcache_set_policy(const uint8_t uuid[16], uint32_t mode, uint64_t max_pag
     return rc;
 }
 
-bool warmcache_release(struct warmcache *wc, unsigned int budget)
+/*
+ * Free up to `budget` held pages; returns how many. The caller may be the core
+ * itself, in want of memory for its tables: then there is none to be had here.
+ */
+static unsigned int give_up(struct warmcache *wc, unsigned int budget)
 {
+    unsigned int n;
     uint64_t mfn;
-    bool more = true;
 
-    while ( budget-- && more )
+    for ( n = 0; n < budget && spin_trylock(&wc->lock); n++ )
     {
-        spin_lock(&wc->lock);
-        more = wc->core && cache_drop_next(wc->core, &mfn);
+        bool more = wc->core && cache_drop_next(wc->core, &mfn);
+
         if ( more )
             warmcache_frames[mfn] = 0;
         spin_unlock(&wc->lock);
-        if ( more )     /* no owner: the heap scrubs it */
-            free_domheap_page(mfn_to_page(_mfn(mfn)));
+        if ( !more )
+            break;
+        atomic_dec(&pages_held);
+        free_domheap_page(mfn_to_page(_mfn(mfn)));  /* no owner: the heap scrubs it */
     }
-    return !more;
+    return n;
+}
+
+bool warmcache_release(struct warmcache *wc, unsigned int budget)
+{
+    bool left;
+
+    give_up(wc, budget);
+    spin_lock(&wc->lock);
+    left = wc->core && cache_pages_held(wc->core);
+    spin_unlock(&wc->lock);
+    return !left;
 }
 
 /* Nobody lives with the cache and it holds no page. Under warmcache_slots_lock. */
@@ -177,6 +225,8 @@ static void destroy(struct warmcache *wc)
     spin_lock(&wc->lock);
     wc->core = NULL;
     wc->dropped = false;
+    memset(wc->disks, 0, sizeof(wc->disks));
+    wc->io_requests = wc->io_calls = wc->map_entries = wc->map_calls = 0;
     spin_unlock(&wc->lock);
     cache_destroy(core);
 }
@@ -199,7 +249,7 @@ int warmcache_drop(const uint8_t uuid[16])
     }
     if ( wc->d )
     {
-        /* A page in a downgraded mapping still needs C: keep the tables till then. */
+        /* Hooks and I/O in flight still refer to it: keep the tables till then. */
         spin_lock(&wc->lock);
         cache_set_mode(wc->core, WCR_MODE_COLD, 0);
         wc->dropped = true;
@@ -220,7 +270,10 @@ void warmcache_domain_destroy(struct domain *d)
     spin_lock(&warmcache_slots_lock);
     spin_lock(&wc->lock);
     if ( wc->d == d )
+    {
         wc->d = NULL;
+        wc->orphaned = NOW();
+    }
     d->warmcache = NULL;
     spin_unlock(&wc->lock);
     if ( wc->dropped && !wc->d )
@@ -244,7 +297,7 @@ bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep)
 {
     mfn_t mfn = page_to_mfn(pg);
     struct warmcache *wc = d->warmcache;
-    uint64_t pfn = (uint64_t)warmcache_frames[mfn_x(mfn)] - 1;
+    uint64_t pfn = warmcache_pfn(mfn_x(mfn));
     struct wcr_page_info page;
     bool keep = false;
 
@@ -269,6 +322,7 @@ bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep)
     if ( !keep )
         return false;
 
+    atomic_inc(&pages_held);
     page_set_owner(pg, NULL);
     pg->count_info = 0;
     pg->u.inuse.type_info = 0;
@@ -308,10 +362,13 @@ struct page_info *warmcache_populate(struct domain *d, unsigned long gpfn,
 
     spin_lock(&wc->lock);
     taken = warmcache_lives(wc, d) && cache_take(wc->core, gpfn, &mfn);
+    if ( taken )
+        warmcache_frames[mfn] = (gpfn + 1) | WARMCACHE_WATCHED;
     spin_unlock(&wc->lock);
     if ( !taken )
         return NULL;
 
+    atomic_dec(&pages_held);
     pg = mfn_to_page(_mfn(mfn));
     /* A processor may still hold a translation from the page's last life. */
     filtered_flush_tlb_mask(pg->tlbflush_timestamp);
@@ -326,4 +383,89 @@ struct page_info *warmcache_populate(struct domain *d, unsigned long gpfn,
         return NULL;
     }
     return pg;
+}
+
+/* ---- memory that others need ---------------------------------------- */
+
+unsigned long warmcache_pages_held(void)
+{
+    return atomic_read(&pages_held);
+}
+
+/* Others' pages go before `d`'s own, those of absent domains before all. */
+bool warmcache_make_room(const struct domain *d, unsigned int order)
+{
+    const struct warmcache *own = d ? d->warmcache : NULL;
+    unsigned int budget = max(1U << min(order, 9U), RELEASE_BATCH + 0U), pass, i;
+
+    for ( pass = 0; warmcache_pages_held() && pass < 3; pass++ )
+        for ( i = 0; i < WARMCACHE_SLOTS; i++ )
+        {
+            struct warmcache *wc = &warmcache_slots[i];
+
+            if ( pass != (wc == own ? 2 : !!wc->d) )
+                continue;
+            if ( give_up(wc, budget) )
+                return true;
+        }
+    return false;
+}
+
+unsigned long warmcache_pages_due(const struct domain *d)
+{
+    struct warmcache *wc = d->warmcache;
+    unsigned long pages = 0;
+
+    if ( !wc )
+        return 0;
+    spin_lock(&wc->lock);
+    if ( warmcache_lives(wc, d) )
+        pages = cache_pages_held(wc->core);
+    spin_unlock(&wc->lock);
+    return pages;
+}
+
+int warmcache_claim(const struct domain *d, unsigned long pages)
+{
+    unsigned long claim = pages - min(pages, (unsigned long)domain_tot_pages(d));
+    unsigned long due = warmcache_pages_due(d);
+    uint64_t free, claimed;
+
+    claim -= min(claim, due);
+    for ( ; ; )
+    {
+        unsigned long held = warmcache_pages_held();
+
+        get_outstanding_claims(&free, &claimed);    /* held pages are free, too */
+        if ( held <= due || claim + claimed + held <= free ||
+             !warmcache_make_room(d, 9) )
+            return 0;
+        if ( hypercall_preempt_check() )
+            return -ERESTART;
+    }
+}
+
+/* Free the pages of caches whose domain does not come back, some at a time. */
+static void cf_check age(void *unused)
+{
+    s_time_t next = AGE_PERIOD;
+    unsigned int i;
+
+    for ( i = 0; i < WARMCACHE_SLOTS; i++ )
+    {
+        struct warmcache *wc = &warmcache_slots[i];
+        bool over = false;
+
+        spin_lock(&wc->lock);
+        if ( wc->core && !wc->d && cache_pages_held(wc->core) )
+        {
+            unsigned int max_age = wc->max_age ?: opt_warmcache_age;
+
+            over = max_age && NOW() - wc->orphaned >= SECONDS(max_age);
+        }
+        spin_unlock(&wc->lock);
+        if ( over && !warmcache_release(wc, RELEASE_BATCH) )
+            next = MILLISECS(1);
+    }
+    set_timer(&age_timer, NOW() + next);
 }
