@@ -33,6 +33,7 @@ struct agent_options {
 
 struct guest_params {
     unsigned memory_mb, vcpus;
+    unsigned partition;         /* of the data disk; 0: all of it */
     uint32_t files, blocks;
     uint64_t seed;
     char filesystem[16], mount_options[128];

@@ -156,12 +156,14 @@ static int policy_drop(struct agent *a, struct err *err)
 
 static int params_take(const json_t *q, struct guest_params *p, struct err *err)
 {
-    uint64_t memory, vcpus, files, blocks;
+    uint64_t memory, vcpus, partition, files, blocks;
     int r;
 
     r = request_uint(q, "memory_mb", 256, 64, 16384, &memory, err);
     if (!r)
         r = request_uint(q, "vcpus", 1, 1, 32, &vcpus, err);
+    if (!r)
+        r = request_uint(q, "partition", 0, 0, 15, &partition, err);
     if (!r)
         r = request_uint(q, "files", 64, 1, STATUS_FILES_MAX, &files, err);
     if (!r)
@@ -178,6 +180,7 @@ static int params_take(const json_t *q, struct guest_params *p, struct err *err)
         return err_set(err, EINVAL, "file system and mount options must not hold spaces or quotes");
     p->memory_mb = (unsigned)memory;
     p->vcpus = (unsigned)vcpus;
+    p->partition = (unsigned)partition;
     p->files = (uint32_t)files;
     p->blocks = (uint32_t)blocks;
     return 0;

@@ -43,6 +43,8 @@ static void cmdline(FILE *f, const struct agent_options *opt, const struct guest
     fprintf(f, " wcr.mode=%s wcr.run_id=%" PRIu64 " wcr.files=%" PRIu32 " wcr.blocks=%" PRIu32
             " wcr.seed=%" PRIu64 " wcr.fs=", mode, run_id, p->files, p->blocks, p->seed);
     escaped(f, p->filesystem);
+    if (p->partition)
+        fprintf(f, " wcr.device=/dev/xvda%u", p->partition);
     if (p->mount_options[0]) {
         fputs(" wcr.fsopts=", f);
         escaped(f, p->mount_options);

@@ -10,6 +10,10 @@
  *   truncate FILE COUNT [sync]
  *   punch FILE FIRST COUNT, zero FILE FIRST COUNT
  *	Durably: zero is all that may be found there.
+ *   collapse FILE FIRST COUNT
+ *	Cut out, what follows moves up; neither durable nor in the table: to be lost.
+ *   defrag FILE
+ *	The whole file moves to other blocks; durable.
  *   create FILE [spare], unlink FILE [sync], replace FILE
  *	spare: under a name that nobody looks for. replace: a new file, renamed over the old
  *	one; durable.
@@ -203,6 +207,19 @@ static int cmd_fallocate(struct guest *g, int argc, char **argv)
     return r ?: versions_zero(g, at.file, at.first, at.count);
 }
 
+static int cmd_collapse(struct guest *g, int argc, char **argv)
+{
+    struct range at;
+    int fd = range_arg(g, argc, argv, 1, O_RDWR, &at), r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, offset(at.first), offset(at.count)) < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
 static int create(unsigned file, char letter)
 {
     char path[64];
@@ -262,6 +279,34 @@ static int cmd_replace(struct guest *g, int argc, char **argv)
         versions_acknowledge(g, all.file, 0, all.count);
     close(fd);
     return r;
+}
+
+/* What e4defrag does: a new file gives its blocks, and takes the old ones. */
+static int cmd_defrag(struct guest *g, int argc, char **argv)
+{
+    struct {
+        uint32_t reserved, donor;
+        uint64_t first, donor_first, blocks, moved;
+    } move = {.blocks = g->opt.blocks};
+    unsigned file;
+    char path[64];
+    int fd = command_file(g, argc, argv, 1, O_RDWR, &file), donor, r = 0;
+
+    if (fd < 0)
+        return fd;
+    donor = create(file, 't');
+    move.donor = (uint32_t)donor;
+    if (donor < 0)
+        r = donor;
+    else if (fallocate(donor, 0, 0, offset(g->opt.blocks)) < 0 ||
+             ioctl(fd, _IOWR('f', 15, typeof(move)), &move) < 0 || fsync(fd) < 0)
+        r = -errno;
+    if (!r && move.moved != g->opt.blocks)
+        r = -ENOSPC;
+    close(donor);
+    close(fd);
+    file_path(path, file, 't');
+    return r ?: unlink(path) < 0 ? -errno : 0;
 }
 
 /* Freed blocks are not taken again before they are committed to be free. */
@@ -348,7 +393,7 @@ static int cmd_device(struct guest *g, int argc, char **argv)
 
     if (fd < 0)
         return fd;
-    disk = open(DATA_DEVICE, O_RDWR | O_CLOEXEC | (strcmp(how, "parts") == 0 ? O_DIRECT : 0));
+    disk = open(g->opt.device, O_RDWR | O_CLOEXEC | (strcmp(how, "parts") == 0 ? O_DIRECT : 0));
     if (disk < 0)
         r = -errno;
     else if (strcmp(how, "write") == 0)
@@ -455,10 +500,10 @@ static int cmd_trim(struct guest *g, int argc, char **argv)
 }
 
 const struct command file_commands[] = {
-    {"checkpoint", cmd_checkpoint}, {"create", cmd_create},     {"device", cmd_device},
-    {"drop", cmd_drop},             {"fill", cmd_fill},         {"punch", cmd_fallocate},
-    {"replace", cmd_replace},       {"rewrite", cmd_rewrite},   {"scatter", cmd_scatter},
-    {"steal", cmd_steal},           {"trim", cmd_trim},         {"truncate", cmd_truncate},
-    {"unlink", cmd_unlink},         {"write", cmd_write},       {"zero", cmd_fallocate},
-    {0},
+    {"checkpoint", cmd_checkpoint}, {"collapse", cmd_collapse}, {"create", cmd_create},
+    {"defrag", cmd_defrag},         {"device", cmd_device},     {"drop", cmd_drop},
+    {"fill", cmd_fill},             {"punch", cmd_fallocate},   {"replace", cmd_replace},
+    {"rewrite", cmd_rewrite},       {"scatter", cmd_scatter},   {"steal", cmd_steal},
+    {"trim", cmd_trim},             {"truncate", cmd_truncate}, {"unlink", cmd_unlink},
+    {"write", cmd_write},           {"zero", cmd_fallocate},    {0},
 };

@@ -16,7 +16,6 @@
 #include "campaigns/workload/content.h"
 #include "campaigns/workload/status_layout.h"
 
-#define DATA_DEVICE "/dev/xvda"
 #define DATA_DIR "/data"
 #define FILES_DIR DATA_DIR "/w"
 
@@ -24,6 +23,7 @@ struct guest_options {      /* from the kernel command line, wcr.NAME= */
     char mode[16];          /* run, verify */
     char fs[16];
     char fsopts[128];
+    char device[32];        /* that holds the file system */
     char program[128];      /* run this instead of the built-in workers */
     uint32_t files, blocks, workers, pace_us, cold_files_in_four;
     uint64_t seed, run_id;

@@ -116,7 +116,7 @@ static int device_wait(const char *path)
 
 static int data_mount(struct guest *g)
 {
-    if (mount(DATA_DEVICE, DATA_DIR, g->opt.fs, MS_NOATIME, g->opt.fsopts[0] ? g->opt.fsopts : NULL) < 0)
+    if (mount(g->opt.device, DATA_DIR, g->opt.fs, MS_NOATIME, g->opt.fsopts[0] ? g->opt.fsopts : NULL) < 0)
         return -errno;
     return 0;
 }
@@ -279,14 +279,14 @@ int main(void)
     r = cmdline_read(cmdline, sizeof(cmdline)) ?: guest_options_parse(cmdline, &guest->opt);
     if (r)
         fail(NULL, "kernel command line", r);
-    r = device_wait(DATA_DEVICE) ?: device_wait("/dev/xvdb") ?: status_open(guest);
+    r = device_wait(guest->opt.device) ?: device_wait("/dev/xvdb") ?: status_open(guest);
     if (r)
         fail(guest, "status disk", r);
     mlockall(MCL_CURRENT | MCL_FUTURE);
     status_phase_set(guest, PHASE_BOOT);
     r = data_mount(guest);
     if (r)
-        fail(guest, "mounting " DATA_DEVICE, r);
+        fail(guest, "mounting the data disk", r);
     if (strcmp(guest->opt.mode, "verify") == 0)
         verify(guest);
     else

@@ -30,9 +30,10 @@ static int number32(const char *value, uint32_t lo, uint32_t hi, uint32_t *ret)
 
 static int word_take(struct guest_options *o, const char *name, const char *value)
 {
-    static const char *const own[] = {"mode", "fs", "fsopts", "program"};
-    char *const to[] = {o->mode, o->fs, o->fsopts, o->program};
-    const size_t room[] = {sizeof(o->mode), sizeof(o->fs), sizeof(o->fsopts), sizeof(o->program)};
+    static const char *const own[] = {"mode", "fs", "fsopts", "device", "program"};
+    char *const to[] = {o->mode, o->fs, o->fsopts, o->device, o->program};
+    const size_t room[] = {sizeof(o->mode), sizeof(o->fs), sizeof(o->fsopts), sizeof(o->device),
+                           sizeof(o->program)};
 
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         if (strcmp(name, own[i]) != 0)
@@ -64,7 +65,7 @@ int guest_options_parse(const char *cmdline, struct guest_options *ret)
     char copy[4096], *save = NULL;
 
     *ret = (struct guest_options){
-        .mode = "run", .fs = "ext4", .files = 64, .blocks = 64, .workers = 2, .pace_us = 1000,
+        .mode = "run", .fs = "ext4", .device = "/dev/xvda", .files = 64, .blocks = 64, .workers = 2, .pace_us = 1000,
         .cold_files_in_four = 3, .seed = 1,
     };
     if (snprintf(copy, sizeof(copy), "%s", cmdline) >= (int)sizeof(copy))

@@ -22,7 +22,7 @@
 #include "testbed/tests/machine.h"
 
 /* Half of them are for the changes in the second life. */
-#define FILES_PER_LIFE 36
+#define FILES_PER_LIFE 40
 #define FILES (2 * FILES_PER_LIFE)
 #define BLOCKS 32
 #define DISK "/dev/dm-0"
@@ -42,7 +42,7 @@ struct life {
 struct run {
     const char *name;
     unsigned first_file;
-    unsigned only;              /* those with these flags */
+    unsigned only, without;     /* flags */
     struct life off, on;
 };
 
@@ -54,8 +54,9 @@ struct way {
     unsigned flags;
 };
 
-#define SECOND 1                /* changes the file after it, too */
-#define DIRTY  2                /* leaves something that no sync may come after */
+#define SECOND  1               /* changes the file after it, too */
+#define DIRTY   2               /* leaves something that no sync may come after */
+#define EXTENTS 4               /* only where files are made of extents */
 
 /* ---- the ways ------------------------------------------------------- */
 
@@ -142,6 +143,12 @@ static void rename_over(unsigned f)
     machine_guest("replace %u", f);
 }
 
+/* The pages have moved to other blocks, and nothing was stored into them. */
+static void defragmented(unsigned f)
+{
+    machine_guest("defrag %u", f);
+}
+
 /* No other block is free when the file is written than those that the other one had. */
 static void block_reuse(unsigned f)
 {
@@ -185,7 +192,14 @@ static void rewritten_not_committed(unsigned f)
     machine_guest("write %u 0 %u data", f, BLOCKS);
 }
 
-/* The same, and the inode was another file's: what is cached for it is that file's no longer. */
+/* What lay behind is cached further up, where it will not be after the crash. */
+static void collapsed_not_committed(unsigned f)
+{
+    machine_guest("collapse %u 8 8", f);
+    machine_guest("read %u", f);
+}
+
+/* The same with a new file, whose inode was another's: what is cached for that inode is not its file's. */
 static void inode_of_another_not_committed(unsigned f)
 {
     int64_t inode = machine_guest_number("inode", "inode %u", f);
@@ -275,6 +289,7 @@ static const struct way ways[] = {
     WAY(punch_hole, NO_HARM, BLOCKS - 16, BLOCKS - 16, 0),
     WAY(zero_range, NO_HARM, BLOCKS - 16, BLOCKS - 16, 0),
     WAY(rename_over, NO_HARM, BLOCKS, BLOCKS, 0),
+    WAY(defragmented, NO_HARM, BLOCKS, BLOCKS, EXTENTS),
     WAY(block_reuse, NO_HARM, BLOCKS, BLOCKS, SECOND),
     WAY(unlink_and_trim, NO_HARM, 0, 0, 0),
     WAY(failed_read, WRONG, 0, 0, 0),
@@ -284,6 +299,7 @@ static const struct way ways[] = {
     WAY(mmap_dirty, STALE, BLOCKS - 16, BLOCKS - 16, DIRTY),
     WAY(write_dirty, STALE, BLOCKS - 16, BLOCKS - 16, DIRTY),
     WAY(direct_read_into_mapping, WRONG, BLOCKS - 16, BLOCKS - 16, DIRTY),
+    WAY(collapsed_not_committed, WRONG, 8, 8, DIRTY | EXTENTS),
     WAY(rewritten_not_committed, STALE, 0, 0, DIRTY),
     WAY(inode_of_another_not_committed, WRONG, 0, 0, SECOND | DIRTY),
 };
@@ -306,10 +322,10 @@ static unsigned file_of(const struct way *w)
         /* Two of one way lie side by side. */
         if (v->flags & SECOND && f % 4 == 2)
             f += 2;
+        assert_true(f + 1 < FILES_PER_LIFE);
         if (v == w)
             return f;
         f += v->flags & SECOND ? 2 : 1;
-        assert_true(f < FILES_PER_LIFE);
     }
 }
 
@@ -325,14 +341,14 @@ static struct run runs[] = {
     /* In the second life, to reused pages. */
     {.name = "reused_", .first_file = FILES_PER_LIFE},
     /* Whose data is ordered before the metadata, and allocated when it is written. */
-    {.name = "ext3_", .first_file = 0, .only = DIRTY},
+    {.name = "ext3_", .first_file = 0, .only = DIRTY, .without = EXTENTS},
 };
 
 #define RUNS (sizeof(runs) / sizeof(runs[0]))
 
 static bool is_part_of(const struct way *w, const struct run *r)
 {
-    return (w->flags & r->only) == r->only;
+    return (w->flags & r->only) == r->only && !(w->flags & r->without);
 }
 
 static void change_all(const struct run *r)
@@ -375,7 +391,7 @@ static void verify_reusable(void)
 /* On a small file system, so that it can be filled; nothing is committed by itself. */
 static void start(const char *type)
 {
-    machine_exec("/sbin/mke2fs -q -t %s -b 4096 -J size=4 -m 0 " DISK " 20M", type);
+    machine_exec("/sbin/mke2fs -q -t %s -b 4096 -J size=4 -m 0 " DISK " 24M", type);
     json_decref(machine_call(0, "{s:s, s:i, s:i, s:s, s:s}", "cmd", "guest_start", "files", FILES,
                              "blocks_per_file", BLOCKS, "filesystem", type, "mount_options",
                              "commit=300"));

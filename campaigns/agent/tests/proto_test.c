@@ -180,7 +180,7 @@ static void xml_is_escaped(void **state)
         .domain_name = "a<b", .domain_uuid = "u", .data_disk = "/dev/x'/><evil/>",
         .status_disk = "/dev/y", .kernel = "k&k", .initrd = "i", .cmdline = "\"q\" <c>",
     };
-    struct guest_params params = {.memory_mb = 256, .vcpus = 1, .filesystem = "ext4",
+    struct guest_params params = {.memory_mb = 256, .vcpus = 1, .partition = 2, .filesystem = "ext4",
                                   .mount_options = "data=journal"};
     char *xml = guest_xml(&opt, &params, "run", 42);
 
@@ -192,6 +192,7 @@ static void xml_is_escaped(void **state)
     assert_non_null(strstr(xml, "k&amp;k"));
     assert_non_null(strstr(xml, "wcr.mode=run wcr.run_id=42 "));
     assert_non_null(strstr(xml, "wcr.fsopts=data=journal"));
+    assert_non_null(strstr(xml, " wcr.device=/dev/xvda2 "));
     free(xml);
 }
 

@@ -19,6 +19,7 @@ static void defaults(void **state)
     assert_int_equal(guest_options_parse("", &o), 0);
     assert_string_equal(o.mode, "run");
     assert_string_equal(o.fs, "ext4");
+    assert_string_equal(o.device, "/dev/xvda");
     assert_int_equal(o.cold_files_in_four, 3);
 }
 
@@ -26,12 +27,13 @@ static void words(void **state)
 {
     (void)state;
     assert_int_equal(guest_options_parse("console=hvc0 wcr=1 wcr.mode=verify wcr.files=7 wcr.blocks=504 "
-                                         "wcr.seed=18446744073709551615 wcr.run_id=5 wcr.later=x\n", &o), 0);
+                                         "wcr.seed=18446744073709551615 wcr.run_id=5 wcr.device=/dev/xvda2 wcr.later=x\n", &o), 0);
     assert_string_equal(o.mode, "verify");
     assert_int_equal(o.files, 7);
     assert_int_equal(o.blocks, 504);
     assert_true(o.seed == UINT64_MAX);
     assert_int_equal(o.run_id, 5);
+    assert_string_equal(o.device, "/dev/xvda2");
 }
 
 static void bad_values(void **state)
