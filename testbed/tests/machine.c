@@ -170,7 +170,7 @@ int64_t machine_guest_number(const char *key, const char *fmt, ...)
     va_end(ap);
     guest_must(fmt, reply);
     at = strstr(machine_text(reply, "answer"), key);
-    if (!at || at[strlen(key)] != '=')
+    if (!at || !strchr("= ", at[strlen(key)]))
         fail_msg("the guest's '%s' says no %s: %s", fmt, key, machine_text(reply, "answer"));
     value = strtoll(at + strlen(key) + 1, NULL, 10);
     json_decref(reply);

@@ -45,7 +45,7 @@ void machine_exec(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * A command of the guest's init (campaigns/workload/command.c): what it returned; or it must succeed;
- * or it must and the number behind "KEY=" in its answer is wanted.
+ * or it must and the number behind "KEY=", or "KEY ", in its answer is wanted.
  */
 int machine_guest_try(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void machine_guest(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
