@@ -183,6 +183,13 @@ void machine_guest_quiet(void)
     machine_guest("sync");
 }
 
+void machine_guest_no_writeback(void)
+{
+    machine_guest("set /proc/sys/vm/dirty_writeback_centisecs 0");
+    /* A disk that was written to little so far has a share of nearly no dirty pages. */
+    machine_guest("set /sys/block/xvda/bdi/min_ratio 50");
+}
+
 struct machine_life machine_reboot(const char *mode)
 {
     json_t *reboot = machine_call(0, "{s:s, s:s}", "cmd", "reboot", "mode", mode);

@@ -53,6 +53,8 @@ int64_t machine_guest_number(const char *key, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* The workers stand still, and everything cached is clean. */
 void machine_guest_quiet(void);
+/* From now on dirty pages stay dirty until they are synced. */
+void machine_guest_no_writeback(void);
 
 /* What the next life found. */
 struct machine_life {

@@ -284,7 +284,7 @@ static void replay_writes_behind_pages(void **state)
     /* Asked for now: it empties the journal. */
     in_place = machine_guest_number("sector", "sector %d 8", IN_PLACE);
     in_journal = machine_guest_number("sector", "sector %d 8", IN_JOURNAL);
-    machine_guest("set /proc/sys/vm/dirty_writeback_centisecs 0");
+    machine_guest_no_writeback();
     machine_guest("write %d 8 16 sync", IN_PLACE);
     machine_guest("sync");
     machine_guest("write %d 8 16 sync", IN_JOURNAL);
