@@ -22,9 +22,10 @@
 #include "testbed/tests/machine.h"
 
 /* Half of them are for the changes in the second life. */
-#define FILES_PER_LIFE 40
+#define FILES_PER_LIFE 44
 #define FILES (2 * FILES_PER_LIFE)
 #define BLOCKS 32
+#define NAMES_TOLD (FILES - 2)
 #define DISK "/dev/dm-0"
 
 enum harm {
@@ -372,6 +373,8 @@ static void life_take(struct life *l, const char *mode)
 /* Both next lives of one crash. The one with consistency on goes on. */
 static void crash(struct run *r)
 {
+    /* What is cached has a name at the hypervisor's when one of its pages is freed, at the latest. */
+    machine_guest("drop %u 0 1 1", NAMES_TOLD);
     machine_save("crash");
     life_take(&r->off, "disabled");
     machine_restore("crash");
@@ -456,12 +459,10 @@ static void nothing_else_happens(void **state)
 {
     (void)state;
     for (const struct run *r = runs; r < runs + RUNS; r++) {
-        unsigned end = r->first_file + FILES_PER_LIFE;
-
         assert_int_equal(r->on.all.content_errors, 0);
         assert_int_equal(r->on.all.read_errors, 0);
         assert_int_equal(r->on.all.inconsistent, 0);
-        for (unsigned f = r->first_file + file_of(&ways[WAYS - 1]) + 2; f < end; f++)
+        for (unsigned f = r->first_file + file_of(&ways[WAYS - 1]) + 2; f < NAMES_TOLD; f++)
             if (f % 4 != 3)
                 assert_int_equal(r->on.file[f].reused, BLOCKS);
     }
