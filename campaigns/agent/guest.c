@@ -20,7 +20,17 @@
 
 int guest_require(struct agent *a, struct err *err)
 {
-    return a->domid ? 0 : err_set(err, ENOENT, "there is no guest: guest_start comes first");
+    struct domain_info info;
+    uint32_t domid;
+    int r;
+
+    if (!a->domid)
+        return err_set(err, ENOENT, "there is no guest: guest_start comes first");
+    r = xen_domain_info(a->xen, a->domid, &info, err);
+    /* One that was saved and restored is another domain. */
+    if (!r && info.state == DOMAIN_GONE && (domid = xen_domain_find(a->xen, a->uuid)))
+        a->domid = domid;
+    return r;
 }
 
 static int create(struct agent *a, const char *mode, struct err *err)
@@ -296,12 +306,16 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
 {
     struct err why = {0};
     struct wcr_cache_info info = {0};
-    uint64_t deadline_ms, start;
+    uint64_t deadline_ms, memory_mb, read, start;
     enum wcr_mode mode;
     char name[16];
     int r;
 
     r = request_uint(q, "deadline_ms", 60000, 1, DEADLINE_MAX_MS, &deadline_ms, err);
+    if (!r)
+        r = request_uint(q, "memory_mb", a->params.memory_mb, 64, 16384, &memory_mb, err);
+    if (!r)
+        r = request_uint(q, "read", 1, 0, 1, &read, err);
     if (!r)
         r = request_string(q, "mode", NULL, name, sizeof(name), err);
     if (!r)
@@ -318,12 +332,13 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
         r = policy_set(a, mode, err);
     if (r)
         return r;
+    a->params.memory_mb = (unsigned)memory_mb;
     start = clock_ns();
     r = destroy_and_wait(a, err);
     if (!r && a->mech)
         r = wcr_call_info(a->mech, a->uuid, &info, err);
     if (!r)
-        r = create(a, "verify", err);
+        r = create(a, read ? "verify" : "idle", err);
     if (r)
         return r;
     a->rebooted = true;

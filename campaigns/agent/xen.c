@@ -121,6 +121,17 @@ int xen_domain_info(struct xen *x, uint32_t domid, struct domain_info *ret, stru
     return 0;
 }
 
+uint32_t xen_domain_find(struct xen *x, const uint8_t uuid[16])
+{
+    xc_dominfo_t domains[DOMAINS_MAX];
+    int n = xc_domain_getinfo(x->xc, 1, DOMAINS_MAX, domains);
+
+    for (int i = 0; i < n; i++)
+        if (!domains[i].dying && memcmp(domains[i].handle, uuid, 16) == 0)
+            return domains[i].domid;
+    return 0;
+}
+
 int xen_domain_pause(struct xen *x, uint32_t domid, struct err *err)
 {
     if (xc_domain_pause(x->xc, domid) < 0)

@@ -34,6 +34,8 @@ void xen_watch_drain(struct xen *x);
 int xen_host_info(struct xen *x, uint64_t *ret_free_pages, unsigned *ret_domains, struct err *err);
 
 int xen_domain_info(struct xen *x, uint32_t domid, struct domain_info *ret, struct err *err);
+/* The domain that bears the UUID and is not dying; 0: there is none, or nobody can tell. */
+uint32_t xen_domain_find(struct xen *x, const uint8_t uuid[16]);
 int xen_domain_pause(struct xen *x, uint32_t domid, struct err *err);
 int xen_domain_unpause(struct xen *x, uint32_t domid, struct err *err);
 int xen_domain_crash(struct xen *x, uint32_t domid, struct err *err);

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,6 +25,7 @@
 #define POKE_FILE "/sys/kernel/debug/xen_wcr/poke"
 #define CHILD_LIMIT_NS UINT64_C(60000000000)
 #define ARGS_MAX 32
+#define MIB (1024ul * 1024)
 
 static char tag_text[32];
 
@@ -220,6 +223,49 @@ static int cmd_kill(struct guest *g, int argc, char **argv)
     return kill(g->worker_pid[worker], SIGSEGV) < 0 ? -errno : 0;
 }
 
+/* end reboot | end poweroff: the whole guest, once this was answered. */
+static int cmd_end(struct guest *g, int argc, char **argv)
+{
+    struct timespec nap = {0, 100000000};
+    bool again = argc == 2 && strcmp(argv[1], "reboot") == 0;
+    pid_t pid;
+
+    (void)g;
+    if (!again && (argc != 2 || strcmp(argv[1], "poweroff") != 0))
+        return -EINVAL;
+    pid = fork();
+    if (pid == 0) {
+        nanosleep(&nap, NULL);
+        reboot(again ? RB_AUTOBOOT : RB_POWER_OFF);
+        _exit(1);
+    }
+    return pid < 0 ? -errno : 0;
+}
+
+/*
+ * alloc MIB: a process, which the kernel may kill for it, takes so much memory and ends.
+ * 128 + SIGKILL: it was killed.
+ */
+static int cmd_alloc(struct guest *g, int argc, char **argv)
+{
+    size_t size = argc == 2 ? strtoul(argv[1], NULL, 10) * MIB : 0;
+    pid_t pid;
+
+    if (!size)
+        return -EINVAL;
+    pid = fork();
+    if (pid == 0) {
+        char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (p == MAP_FAILED || file_write("/proc/self/oom_score_adj", "0"))
+            _exit(1);
+        for (size_t at = 0; at < size; at += CONTENT_BLOCK_SIZE)
+            ((volatile char *)p)[at] = 1;
+        _exit(0);
+    }
+    return pid < 0 ? -errno : child_wait(g, pid);
+}
+
 /* bench setup | bench prepare NAME SIZE | bench run NAME SIZE */
 static int cmd_bench(struct guest *g, int argc, char **argv)
 {
@@ -244,7 +290,8 @@ static int cmd_ping(struct guest *g, int argc, char **argv)
 }
 
 static const struct command commands[] = {
-    {"bench", cmd_bench},   {"cat", cmd_cat},   {"drop_caches", cmd_drop_caches},
+    {"alloc", cmd_alloc},   {"bench", cmd_bench}, {"cat", cmd_cat},
+    {"drop_caches", cmd_drop_caches}, {"end", cmd_end},
     {"kill", cmd_kill},     {"load", cmd_load}, {"ping", cmd_ping},
     {"poke", cmd_poke},     {"quiesce", cmd_quiesce}, {"resume", cmd_resume},
     {"set", cmd_set},       {"stap", cmd_stap}, {"sync", cmd_sync},

@@ -17,8 +17,8 @@
  *   create FILE [spare], unlink FILE [sync], replace FILE
  *	spare: under a name that nobody looks for. replace: a new file, renamed over the old
  *	one; durable.
- *   device write|parts|discard|zero FILE FIRST COUNT
- *	Through the block device, behind the file's back, durably. write: new versions; parts:
+ *   device write|parts|discard|zero FILE FIRST COUNT [DEVICE]
+ *	Through the block device (/dev/xvda), behind the file's back, durably. write: new versions; parts:
  *	direct, a sector at a time.
  *   steal FILE FIRST COUNT FROM
  *	Direct reads of file FROM right into the mapped pages of FILE.
@@ -393,7 +393,8 @@ static int cmd_device(struct guest *g, int argc, char **argv)
 
     if (fd < 0)
         return fd;
-    disk = open(g->opt.device, O_RDWR | O_CLOEXEC | (strcmp(how, "parts") == 0 ? O_DIRECT : 0));
+    disk = open(argc > 5 ? argv[5] : g->opt.device,
+                O_RDWR | O_CLOEXEC | (strcmp(how, "parts") == 0 ? O_DIRECT : 0));
     if (disk < 0)
         r = -errno;
     else if (strcmp(how, "write") == 0)

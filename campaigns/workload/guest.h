@@ -20,7 +20,7 @@
 #define FILES_DIR DATA_DIR "/w"
 
 struct guest_options {      /* from the kernel command line, wcr.NAME= */
-    char mode[16];          /* run, verify */
+    char mode[16];          /* run, verify, or idle: verify without reading */
     char fs[16];
     char fsopts[128];
     char device[32];        /* that holds the file system */

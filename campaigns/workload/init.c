@@ -251,7 +251,7 @@ static void verify(struct guest *g)
     int r;
 
     status_phase_set(g, PHASE_READING);
-    r = reader_run(g);
+    r = strcmp(g->opt.mode, "idle") ? reader_run(g) : status_tables_load(g);
     if (r)
         fail(g, "reading the status disk", r);
     status_phase_set(g, PHASE_DONE);
@@ -287,9 +287,9 @@ int main(void)
     r = data_mount(guest);
     if (r)
         fail(guest, "mounting the data disk", r);
-    if (strcmp(guest->opt.mode, "verify") == 0)
-        verify(guest);
-    else
+    if (strcmp(guest->opt.mode, "run") == 0)
         run(guest);
+    else
+        verify(guest);
     serve(guest);
 }

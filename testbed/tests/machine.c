@@ -24,16 +24,12 @@ static void must(int r, const struct err *err)
         fail_msg("%s", err->msg);
 }
 
-json_t *machine_call(int expect, const char *fmt, ...)
+static json_t *call(int expect, const char *fmt, va_list ap)
 {
     struct err err = {0};
-    json_t *request, *reply = NULL;
-    va_list ap;
+    json_t *request = json_vpack_ex(NULL, 0, fmt, ap), *reply = NULL;
     int r;
 
-    va_start(ap, fmt);
-    request = json_vpack_ex(NULL, 0, fmt, ap);
-    va_end(ap);
     assert_non_null(request);
     r = testbed_agent_call(machine, request, CALL_MS, &reply, &err);
     json_decref(request);
@@ -41,6 +37,17 @@ json_t *machine_call(int expect, const char *fmt, ...)
         must(r, &err);
     else if (r != expect)
         fail_msg("expected error %d, got %d: %s", expect, r, r ? err.msg : "no error");
+    return reply;
+}
+
+json_t *machine_call(int expect, const char *fmt, ...)
+{
+    json_t *reply;
+    va_list ap;
+
+    va_start(ap, fmt);
+    reply = call(expect, fmt, ap);
+    va_end(ap);
     return reply;
 }
 
@@ -192,12 +199,20 @@ void machine_guest_no_writeback(void)
 
 struct machine_life machine_reboot(const char *mode)
 {
-    json_t *reboot = machine_call(0, "{s:s, s:s}", "cmd", "reboot", "mode", mode);
-    json_t *verify;
-    struct machine_life l;
+    return machine_reboot_as("{s:s, s:s}", "cmd", "reboot", "mode", mode);
+}
 
+struct machine_life machine_reboot_as(const char *fmt, ...)
+{
+    json_t *reboot, *verify;
+    struct machine_life l;
+    va_list ap;
+
+    va_start(ap, fmt);
+    reboot = call(0, fmt, ap);
+    va_end(ap);
     if (!json_is_true(json_object_get(reboot, "booted")))
-        fail_msg("%s: the guest did not boot again: %s: %s", mode, machine_text(reboot, "reason"),
+        fail_msg("the guest did not boot again: %s: %s", machine_text(reboot, "reason"),
                  machine_text(reboot, "console"));
     verify = machine_call(0, "{s:s, s:s}", "cmd", "verify", "when", "reboot");
     l = (struct machine_life){
@@ -211,8 +226,8 @@ struct machine_life machine_reboot(const char *mode)
         .read_sectors = machine_number(reboot, "read_sectors"),
         .pages = json_incref(json_object_get(verify, "pages")),
     };
-    print_message("# %s: %d blocks, %d pages reused, %d inconsistent, %d corrupt, %d sectors read, %d "
-                  "wrong blocks seen by the guest\n", mode, (int)l.blocks, (int)l.reused,
+    print_message("# %d blocks, %d pages reused, %d inconsistent, %d corrupt, %d sectors read, %d "
+                  "wrong blocks seen by the guest\n", (int)l.blocks, (int)l.reused,
                   (int)l.inconsistent, (int)l.corrupt, (int)l.read_sectors, (int)l.content_errors);
     json_decref(reboot);
     json_decref(verify);

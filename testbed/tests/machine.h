@@ -67,6 +67,8 @@ struct machine_life {
 
 /* End the guest as a crash, boot it again in @mode and verify; both must succeed. */
 struct machine_life machine_reboot(const char *mode);
+/* The same, by a request of its own, in jansson's pack format. */
+struct machine_life machine_reboot_as(const char *fmt, ...);
 void machine_life_done(struct machine_life *life);
 
 /* What it found of one file. */

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Everything that a toolstack, or the guest itself, does to a domain's life, around the pages
+ * that its cache keeps. Catches: pages kept where they may not be, or lost where they need not;
+ * a guest that does not survive; memory that does not come back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "testbed/jsonl.h"
+#include "testbed/tests/machine.h"
+
+#define FILES 64
+#define BLOCKS 64
+#define PAGES (FILES * BLOCKS)
+#define MOST (PAGES * 9 / 10)   /* of them are reusable while the workers stand still */
+#define MEMORY_MB 128
+#define REBOOTS 20
+#define GONE_MS 30000
+#define LEAK_PAGES 64
+#define UUID "77637200-6775-4573-8000-000000000001"
+#define GUEST "$(virsh domid wcr-guest)"
+
+/* Of the hypervisor's heap, before there was a guest that tests look at. */
+static int64_t free_at_first;
+
+/* ---- the cache, as wcctl sees it ------------------------------------ */
+
+/* NULL: there is none. */
+static json_t *cache(void)
+{
+    json_t *list, *ret;
+    char *text;
+
+    if (machine_try(&text, "wcctl stats --json " UUID)) {
+        free(text);
+        return NULL;
+    }
+    list = json_loads(text, 0, NULL);
+    ret = json_incref(json_array_get(list, 0));
+    json_decref(list);
+    free(text);
+    assert_non_null(ret);
+    return ret;
+}
+
+static int64_t cache_number(const char *name)
+{
+    json_t *c = cache();
+    int64_t ret;
+
+    assert_non_null(c);
+    ret = machine_number(c, name);
+    json_decref(c);
+    return ret;
+}
+
+static int64_t not_kept(const char *why)
+{
+    json_t *c = cache();
+    int64_t ret;
+
+    assert_non_null(c);
+    ret = machine_number(json_object_get(c, "not_kept"), why);
+    json_decref(c);
+    return ret;
+}
+
+/* ---- the guest ------------------------------------------------------ */
+
+/* No domain is left; what is free then. */
+static int64_t all_gone(int64_t wanted)
+{
+    int64_t end = wall_ms() + GONE_MS, domains, pages;
+
+    do {
+        json_t *reply = machine_call(0, "{s:s}", "cmd", "host");
+
+        domains = machine_number(reply, "domains");
+        pages = machine_number(reply, "free_pages");
+        json_decref(reply);
+    } while ((domains || pages < wanted) && wall_ms() < end);
+    assert_int_equal(domains, 0);
+    return pages;
+}
+
+static void guest_start(int memory_mb)
+{
+    json_decref(machine_call(0, "{s:s, s:i, s:i, s:i}", "cmd", "guest_start", "files", FILES,
+                             "blocks_per_file", BLOCKS, "memory_mb", memory_mb));
+}
+
+static void guest_stop(void)
+{
+    json_decref(machine_call(0, "{s:s}", "cmd", "guest_stop"));
+}
+
+static void destroy(void)
+{
+    machine_exec("virsh destroy wcr-guest");
+    all_gone(0);
+}
+
+/* The workload does something, and right. */
+static void works(void)
+{
+    json_t *reply = machine_call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", 1000);
+    int64_t ops = machine_number(reply, "ops");
+
+    json_decref(reply);
+    reply = machine_call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", 1000);
+    if (strcmp(machine_text(reply, "outcome"), "no_crash"))
+        fail_msg("%s: %s", machine_text(reply, "outcome"), machine_text(reply, "console"));
+    assert_true(machine_number(reply, "ops") > ops);
+    assert_int_equal(machine_number(reply, "op_errors"), 0);
+    assert_int_equal(machine_number(reply, "content_errors"), 0);
+    json_decref(reply);
+}
+
+/* The workers may have truncated the files that are theirs, which are a quarter. */
+static void is_right(const struct machine_life *l)
+{
+    assert_true(l->blocks >= PAGES * 3 / 4);
+    assert_int_equal(l->files_missing, 0);
+    assert_int_equal(l->read_errors, 0);
+    assert_int_equal(l->content_errors, 0);
+    assert_int_equal(l->inconsistent, 0);
+}
+
+/* The next life, which must be right; how many pages it reused. */
+static int64_t next_life(int64_t *ret_blocks)
+{
+    struct machine_life l = machine_reboot("enabled");
+
+    is_right(&l);
+    *ret_blocks = l.blocks;
+    machine_life_done(&l);
+    return l.reused;
+}
+
+static void next_life_is_warm(void)
+{
+    int64_t blocks, reused = next_life(&blocks);
+
+    assert_true(reused >= blocks * 9 / 10);
+}
+
+/* And right, and the one after it has all again. */
+static void next_life_is_cold(void)
+{
+    int64_t blocks;
+
+    assert_int_equal(next_life(&blocks), 0);
+    next_life_is_warm();
+}
+
+/* ---- how a life ends ------------------------------------------------ */
+
+static void guest_ends(const char *how)
+{
+    json_t *reply;
+
+    machine_guest_quiet();
+    machine_guest("end %s", how);
+    reply = machine_call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", 20000);
+    assert_string_equal(machine_text(reply, "shutdown_reason"), how);
+    json_decref(reply);
+    destroy();
+}
+
+/* Catches: a reboot on purpose, which is what rejuvenates a guest, that loses the cache. */
+static void reboot_by_the_guest_keeps(void **state)
+{
+    (void)state;
+    guest_ends("reboot");
+    assert_true(cache_number("pages_retained") >= MOST);
+    next_life_is_warm();
+}
+
+/* Catches: memory that stays with a domain that is not to come back. */
+static void poweroff_keeps_nothing(void **state)
+{
+    (void)state;
+    guest_ends("poweroff");
+    assert_int_equal(cache_number("pages_retained"), 0);
+    next_life_is_cold();
+}
+
+/* Catches: the same of a domain that was running, and maybe in the middle of a store. */
+static void destroying_a_running_guest_keeps_nothing(void **state)
+{
+    (void)state;
+    machine_exec("xl unpause wcr-guest && virsh destroy wcr-guest");
+    all_gone(0);
+    assert_int_equal(cache_number("pages_retained"), 0);
+    next_life_is_cold();
+}
+
+/* Catches: pages, or the hypervisor's memory, lost a little at a time. */
+static void many_reboots(void **state)
+{
+    int64_t after;
+
+    (void)state;
+    machine_guest_quiet();
+    for (int i = 0; i < REBOOTS; i++)
+        next_life_is_warm();
+    guest_stop();
+    machine_exec("wcctl drop --all");
+    after = all_gone(free_at_first - LEAK_PAGES);
+    print_message("# free pages: %" PRId64 " at first, %" PRId64 " after\n", free_at_first, after);
+    assert_true(after >= free_at_first - LEAK_PAGES);
+}
+
+/* Catches: a guest that Xen watched, and that another domain goes on as, unwatched. */
+static void save_and_restore(void **state)
+{
+    int64_t kept;
+
+    (void)state;
+    kept = cache_number("retained");
+    machine_exec("xl unpause wcr-guest && virsh save wcr-guest /tmp/image");
+    all_gone(0);
+    assert_int_equal(cache_number("pages_retained"), 0);
+    assert_int_equal(cache_number("retained"), kept);
+    machine_exec("virsh restore /tmp/image && rm /tmp/image");
+    works();
+    machine_guest_quiet();
+    next_life_is_cold();
+}
+
+/* Catches: a store, or a page, lost while the processors stand still. */
+static void pause_and_resume(void **state)
+{
+    (void)state;
+    machine_exec("xl unpause wcr-guest && virsh suspend wcr-guest && virsh resume wcr-guest");
+    works();
+    machine_guest_quiet();
+    next_life_is_warm();
+}
+
+/* ---- what the toolstack does to a living guest ----------------------- */
+
+/* Catches: dirty bits looked for in tables that the processor does not walk. */
+static void log_dirty_is_not_trusted(void **state)
+{
+    char *console;
+
+    (void)state;
+    machine_exec("domctl_test logdirty " GUEST " on");
+    works();
+    machine_exec("domctl_test logdirty " GUEST " off");
+    works();
+    console = testbed_console_tail(machine, 1000000);
+    assert_non_null(strstr(console, "shadow page tables: its cache is not kept"));
+    free(console);
+    machine_guest_quiet();
+    next_life_is_cold();
+    assert_true(not_kept("untrusted") >= PAGES / 2);
+}
+
+/* Catches: a store by domain 0 that nobody sees. */
+static void foreign_mappings_are_stores(void **state)
+{
+    static const char *const how[] = {"", "write"};
+    struct machine_file file[FILES];
+    struct machine_life l;
+
+    (void)state;
+    machine_guest_quiet();
+    for (int f = 0; f < 2; f++)
+        machine_exec("d=" GUEST " n=0; for m in $(wcctl pages " UUID " --only mapped,reusable | "
+                     "awk '$6 == %" PRId64 " && $7 < 16 { print $2 }'); do "
+                     "domctl_test map $d 0x$m %s || exit 1; n=$((n + 1)); done; [ $n = 16 ]",
+                     machine_guest_number("inode", "inode %d", f), how[f]);
+    l = machine_reboot("enabled");
+    is_right(&l);
+    machine_survey(&l, file, FILES);
+    machine_life_done(&l);
+    assert_int_equal(file[0].reused, BLOCKS - 16);
+    assert_int_equal(file[1].reused, BLOCKS - 16);
+    assert_int_equal(file[2].reused, BLOCKS);
+}
+
+/* ---- setting up ----------------------------------------------------- */
+
+static int setup(void **state)
+{
+    (void)state;
+    if (machine_boot(NULL))
+        return -1;
+    /* Once before, so that what domain 0 keeps for the next guest is kept already. */
+    guest_start(MEMORY_MB);
+    guest_stop();
+    free_at_first = all_gone(0);
+    guest_start(MEMORY_MB);
+    machine_save("warm");
+    return 0;
+}
+
+int main(void)
+{
+#define LIFE(test) cmocka_unit_test_setup(test, machine_from_warm)
+    const struct CMUnitTest tests[] = {
+        LIFE(reboot_by_the_guest_keeps),
+        LIFE(poweroff_keeps_nothing),
+        LIFE(destroying_a_running_guest_keeps_nothing),
+        LIFE(many_reboots),
+        LIFE(save_and_restore),
+        LIFE(pause_and_resume),
+        LIFE(log_dirty_is_not_trusted),
+        LIFE(foreign_mappings_are_stores),
+    };
+
+    /* One of them alone, by its name. */
+    if (getenv("WCR_TEST"))
+        cmocka_set_test_filter(getenv("WCR_TEST"));
+    return cmocka_run_group_tests_name("a guest's life, end to end", tests, setup, machine_down);
+}
