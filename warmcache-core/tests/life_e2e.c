@@ -25,6 +25,7 @@
 #define PAGES (FILES * BLOCKS)
 #define MOST (PAGES * 9 / 10)   /* of them are reusable while the workers stand still */
 #define MEMORY_MB 128
+#define PAGES_PER_MB 256
 #define REBOOTS 20
 #define GONE_MS 30000
 #define LEAK_PAGES 64
@@ -76,6 +77,12 @@ static int64_t not_kept(const char *why)
     return ret;
 }
 
+/* A shell command of domain 0's comes true, in its time. */
+static void becomes_true(const char *command)
+{
+    machine_exec("for i in $(seq 100); do { %s; } && exit 0; sleep 0.3; done; exit 1", command);
+}
+
 /* ---- the guest ------------------------------------------------------ */
 
 /* No domain is left; what is free then. */
@@ -109,6 +116,14 @@ static void destroy(void)
 {
     machine_exec("virsh destroy wcr-guest");
     all_gone(0);
+}
+
+static int64_t crash_and_destroy(void)
+{
+    machine_guest_quiet();
+    machine_exec("domctl_test crash " GUEST " now");
+    destroy();
+    return cache_number("pages_retained");
 }
 
 /* The workload does something, and right. */
@@ -162,6 +177,13 @@ static void next_life_is_cold(void)
 
     assert_int_equal(next_life(&blocks), 0);
     next_life_is_warm();
+}
+
+static void next_life_has(int64_t least, int64_t most)
+{
+    int64_t blocks;
+
+    assert_in_range(next_life(&blocks), least, most);
 }
 
 /* ---- how a life ends ------------------------------------------------ */
@@ -292,6 +314,150 @@ static void foreign_mappings_are_stores(void **state)
     assert_int_equal(file[2].reused, BLOCKS);
 }
 
+/* Catches: pages believed to be the guest's while the host has them. */
+static void ballooning(void **state)
+{
+    (void)state;
+    machine_exec("xl unpause wcr-guest && virsh setmem wcr-guest 64M");
+    becomes_true("[ $(xl list wcr-guest | awk 'NR == 2 { print $3 }') -le 65 ]");
+    machine_exec("virsh setmem wcr-guest 128M");
+    becomes_true("[ $(xl list wcr-guest | awk 'NR == 2 { print $3 }') -ge 127 ]");
+    works();
+    machine_guest_quiet();
+    next_life_is_warm();
+}
+
+/* Catches: a change of a block through another virtual disk than the one it is cached from. */
+static void second_disk_on_the_same_device(void **state)
+{
+    struct machine_file file[FILES];
+    struct machine_life l;
+
+    (void)state;
+    machine_guest_quiet();
+    machine_exec("xl block-attach wcr-guest phy:/dev/vdb xvdc w");
+    for (int64_t end = wall_ms() + GONE_MS; machine_guest_try("cat /sys/block/xvdc/size");)
+        assert_true(wall_ms() < end);
+    machine_guest("device write 0 8 16 /dev/xvdc");
+    machine_save("changed");
+
+    l = machine_reboot("disabled");
+    machine_survey(&l, file, FILES);
+    machine_life_done(&l);
+    assert_int_equal(file[0].inconsistent, 16);
+
+    machine_restore("changed");
+    l = machine_reboot("enabled");
+    is_right(&l);
+    machine_survey(&l, file, FILES);
+    machine_life_done(&l);
+    assert_int_equal(file[0].reused, BLOCKS - 16);
+    assert_int_equal(file[1].reused, BLOCKS);
+}
+
+/* ---- kept pages and the host's memory ------------------------------- */
+
+/* Catches: pages kept for ever. */
+static void age(void **state)
+{
+    int64_t kept;
+
+    (void)state;
+    machine_exec("wcctl policy " UUID " --max-age 5");
+    kept = crash_and_destroy();
+    assert_true(kept >= MOST);
+    becomes_true("wcctl stats --json " UUID " | grep -q '\"pages_retained\": 0,'");
+    assert_true(cache_number("given_up") >= kept);
+    next_life_is_cold();
+}
+
+/* Catches: a bound that bounds nothing. */
+static void most_pages(void **state)
+{
+    (void)state;
+    machine_exec("wcctl policy " UUID " --max-pages 1000");
+    assert_int_equal(crash_and_destroy(), 1000);
+    assert_true(not_kept("limit") >= MOST - 1000);
+    next_life_has(900, 1000);
+}
+
+/* Catches: pages of a cache that nobody knows any more. */
+static void drop(void **state)
+{
+    (void)state;
+    assert_true(crash_and_destroy() >= MOST);
+    machine_exec("wcctl drop " UUID);
+    assert_null(cache());
+    assert_true(all_gone(0) >= free_at_first - LEAK_PAGES);
+    next_life_is_cold();
+}
+
+/* A domain of somebody else's that never runs; what it may have is as much as @max_mb. */
+static void other_domain(int64_t memory_mb, int64_t max_mb)
+{
+    machine_exec("cat >/tmp/other <<E\n"
+                 "name = \"other\"\ntype = \"pv\"\nkernel = \"/tools/guest-vmlinuz\"\n"
+                 "memory = %" PRId64 "\nmaxmem = %" PRId64 "\non_crash = \"preserve\"\nE\n"
+                 "xl create -p -e /tmp/other", memory_mb, max_mb);
+}
+
+static int64_t host_free(void)
+{
+    json_t *reply = machine_call(0, "{s:s}", "cmd", "host");
+    int64_t ret = machine_number(reply, "free_pages");
+
+    json_decref(reply);
+    return ret;
+}
+
+/* Catches: a domain that cannot be built because of pages that wait for another. */
+static void building_evicts(void **state)
+{
+    int64_t kept, left, pages;
+
+    (void)state;
+    kept = crash_and_destroy();
+    machine_exec("echo claim_mode=0 >>/etc/xen/xl.conf");
+    pages = host_free() - kept / 2;
+    other_domain(pages / PAGES_PER_MB, pages / PAGES_PER_MB);
+    left = cache_number("pages_retained");
+    print_message("# %" PRId64 " kept, %" PRId64 " after another was built\n", kept, left);
+    assert_true(left < kept);
+    machine_exec("xl destroy other");
+    next_life_has(0, left);
+    next_life_is_warm();
+}
+
+/* ---- the guest's memory --------------------------------------------- */
+
+/* Catches: a page of the last life at a place that this one does not have. */
+static void less_and_more_memory(void **state)
+{
+    struct machine_life l;
+    int64_t below;
+    char *text;
+
+    (void)state;
+    machine_guest_quiet();
+    /* 96 MiB: PFNs below 0x6000 */
+    assert_int_equal(machine_try(&text, "wcctl pages " UUID " --only mapped,reusable | awk "
+                                 "'NR > 1 && (length($1) < 4 || length($1) == 4 && "
+                                 "$1 < \"6000\")' | wc -l"), 0);
+    below = atoll(text);
+    free(text);
+    l = machine_reboot_as("{s:s, s:s, s:i}", "cmd", "reboot", "mode", "enabled", "memory_mb", 96);
+    print_message("# %" PRId64 " pages lie in what is left\n", below);
+    is_right(&l);
+    assert_in_range(l.reused, below * 9 / 10, below);
+    machine_life_done(&l);
+    assert_int_equal(cache_number("pages_retained"), 0);
+
+    l = machine_reboot_as("{s:s, s:s, s:i}", "cmd", "reboot", "mode", "enabled", "memory_mb", 192);
+    is_right(&l);
+    assert_true(l.reused >= MOST);
+    machine_life_done(&l);
+}
+
 /* ---- setting up ----------------------------------------------------- */
 
 static int setup(void **state)
@@ -320,6 +486,13 @@ int main(void)
         LIFE(pause_and_resume),
         LIFE(log_dirty_is_not_trusted),
         LIFE(foreign_mappings_are_stores),
+        LIFE(ballooning),
+        LIFE(second_disk_on_the_same_device),
+        LIFE(age),
+        LIFE(most_pages),
+        LIFE(drop),
+        LIFE(building_evicts),
+        LIFE(less_and_more_memory),
     };
 
     /* One of them alone, by its name. */
