@@ -107,7 +107,8 @@ static int report_costs(FILE *out, const cost_table *costs)
 static int report_counters(FILE *out, const cost_table *costs)
 {
     static const char *const titles[] = {"WORKLOAD", ">SIZE", ">OPS", ">DISK READS", ">DISK WRITES",
-        ">IO READS", ">IO WRITES", ">PROTECTS", ">REFUSED", ">STORES SEEN", ">WRITE FAULTS", NULL};
+        ">IO READS", ">IO WRITES", ">REQUESTS", ">CALLS", ">NAMES", ">NAME CALLS", ">REFUSED",
+        ">STORES SEEN", NULL};
     struct libscols_table *t = table_new(out, titles);
 
     if (!t)
