@@ -410,6 +410,26 @@ static int64_t host_free(void)
     return ret;
 }
 
+/* Catches: memory that is reported as free, and that a claim does not get. */
+static void claim_evicts(void **state)
+{
+    const char *claim = "domctl_test claim $(xl domid other) %" PRId64;
+    int64_t kept, left, pages;
+
+    (void)state;
+    kept = crash_and_destroy();
+    other_domain(64, 64);
+    assert_int_equal(cache_number("pages_retained"), kept);
+    pages = 64 * PAGES_PER_MB + host_free();
+    machine_exec(claim, pages - kept / 2);
+    left = cache_number("pages_retained");
+    print_message("# %" PRId64 " kept, %" PRId64 " after the claim\n", kept, left);
+    assert_in_range(left, kept / 2 - 512, kept / 2);
+    machine_exec(claim, (int64_t)0);
+    machine_exec("xl destroy other");
+    next_life_has(1, left);
+}
+
 /* Catches: a domain that cannot be built because of pages that wait for another. */
 static void building_evicts(void **state)
 {
@@ -458,6 +478,50 @@ static void less_and_more_memory(void **state)
     machine_life_done(&l);
 }
 
+/* "NAME NUMBER" or "NAME: NUMBER" in a file of the guest's. */
+static int64_t guest_file_number(const char *path, const char *name)
+{
+    json_t *reply = machine_call(0, "{s:s, s:s+}", "cmd", "guest_command", "line", "cat ", path);
+    const char *at = strstr(machine_text(reply, "answer"), name);
+    int64_t ret;
+
+    if (!at)
+        fail_msg("no %s in %s: %s", name, path, machine_text(reply, "answer"));
+    ret = strtoll(at + strlen(name) + (at[strlen(name)] == ':'), NULL, 10);
+    json_decref(reply);
+    return ret;
+}
+
+/* Catches: a guest that kills for memory while pages wait that nobody asked for. */
+static void memory_pressure_releases(void **state)
+{
+    static const char stats[] = "/sys/kernel/debug/xen_wcr/stats";
+    int64_t left, available;
+
+    (void)state;
+    machine_guest_quiet();
+    json_decref(machine_call(0, "{s:s, s:s, s:i}", "cmd", "reboot", "mode", "enabled", "read", 0));
+    left = guest_file_number(stats, "left");
+    assert_true(left >= MOST);
+    assert_int_equal(guest_file_number(stats, "released"), 0);
+    available = guest_file_number("/proc/meminfo", "MemAvailable");
+    /* What is kept back for emergencies, and not available, is a few MiB. */
+    machine_guest("alloc %" PRId64, available / 1024 + 12);
+    assert_true(guest_file_number(stats, "released") > PAGES_PER_MB);
+    for (int f = 0; f < FILES; f += 7)
+        assert_int_equal(machine_guest_number("bad", "read %d", f), 0);
+}
+
+/* Catches: a frame number, or a size, that does not fit. */
+static void large_guest(void **state)
+{
+    (void)state;
+    guest_start(2048);
+    machine_guest_quiet();
+    next_life_is_warm();
+    next_life_is_warm();
+}
+
 /* ---- setting up ----------------------------------------------------- */
 
 static int setup(void **state)
@@ -472,6 +536,14 @@ static int setup(void **state)
     guest_start(MEMORY_MB);
     machine_save("warm");
     return 0;
+}
+
+static int setup_large(void **state)
+{
+    const struct testbed_options options = {.memory_mb = 3072};
+
+    (void)state;
+    return machine_boot(&options);
 }
 
 int main(void)
@@ -491,12 +563,19 @@ int main(void)
         LIFE(age),
         LIFE(most_pages),
         LIFE(drop),
+        LIFE(claim_evicts),
         LIFE(building_evicts),
         LIFE(less_and_more_memory),
+        LIFE(memory_pressure_releases),
     };
+    const struct CMUnitTest large[] = {
+        cmocka_unit_test(large_guest),
+    };
+    int failed;
 
     /* One of them alone, by its name. */
     if (getenv("WCR_TEST"))
         cmocka_set_test_filter(getenv("WCR_TEST"));
-    return cmocka_run_group_tests_name("a guest's life, end to end", tests, setup, machine_down);
+    failed = cmocka_run_group_tests_name("a guest's life, end to end", tests, setup, machine_down);
+    return failed + cmocka_run_group_tests_name("a large guest's", large, setup_large, machine_down);
 }

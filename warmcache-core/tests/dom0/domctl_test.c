@@ -17,6 +17,7 @@
 #include <xenforeignmemory.h>
 
 #define SHADOW_MB 16
+#define KIB_PER_PAGE 4
 
 static int logdirty(xc_interface *xc, uint32_t domid, const char *how)
 {
@@ -26,6 +27,14 @@ static int logdirty(xc_interface *xc, uint32_t domid, const char *how)
         return xc_shadow_control(xc, domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
     return xc_shadow_control(xc, domid, XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION, &mb, 0) < 0 ? -1 :
            xc_shadow_control(xc, domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
+}
+
+/* It may have no more than its maximum. */
+static int claim(xc_interface *xc, uint32_t domid, unsigned long pages)
+{
+    int r = pages ? xc_domain_setmaxmem(xc, domid, (pages + 1) * KIB_PER_PAGE) : 0;
+
+    return r ? r : xc_domain_claim_pages(xc, domid, pages);
 }
 
 static int map(uint32_t domid, unsigned long mfn, bool write)
@@ -60,7 +69,7 @@ int main(int argc, char **argv)
     else if (strcmp(what, "logdirty") == 0)
         r = logdirty(xc, domid, argv[3]);
     else if (strcmp(what, "claim") == 0)
-        r = xc_domain_claim_pages(xc, domid, number);
+        r = claim(xc, domid, number);
     else if (strcmp(what, "map") == 0)
         r = map(domid, number, argc > 4);
     else
