@@ -426,6 +426,9 @@ static void claim_evicts(void **state)
     print_message("# %" PRId64 " kept, %" PRId64 " after the claim\n", kept, left);
     assert_in_range(left, kept / 2 - 512, kept / 2);
     machine_exec(claim, (int64_t)0);
+    /* One that there is no memory for costs nobody a page. */
+    assert_int_not_equal(machine_try(NULL, claim, pages + PAGES_PER_MB), 0);
+    assert_int_equal(cache_number("pages_retained"), left);
     machine_exec("xl destroy other");
     next_life_has(1, left);
 }

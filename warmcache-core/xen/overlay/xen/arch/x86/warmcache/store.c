@@ -437,7 +437,8 @@ int warmcache_claim(const struct domain *d, unsigned long pages)
         unsigned long held = warmcache_pages_held();
 
         get_outstanding_claims(&free, &claimed);    /* held pages are free, too */
-        if ( held <= due || claim + claimed + held <= free ||
+        /* Nothing to do, or nothing that would help: the claim itself tells. */
+        if ( claim + claimed > free || held <= due || claim + claimed + held <= free ||
              !warmcache_make_room(d, 9) )
             return 0;
         if ( hypercall_preempt_check() )
