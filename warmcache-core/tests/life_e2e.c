@@ -317,6 +317,8 @@ static void foreign_mappings_are_stores(void **state)
 /* Catches: pages believed to be the guest's while the host has them. */
 static void ballooning(void **state)
 {
+    int64_t blocks, reused;
+
     (void)state;
     machine_exec("xl unpause wcr-guest && virsh setmem wcr-guest 64M");
     becomes_true("[ $(xl list wcr-guest | awk 'NR == 2 { print $3 }') -le 65 ]");
@@ -324,7 +326,9 @@ static void ballooning(void **state)
     becomes_true("[ $(xl list wcr-guest | awk 'NR == 2 { print $3 }') -ge 127 ]");
     works();
     machine_guest_quiet();
-    next_life_is_warm();
+    /* What the balloon squeezed out of the cache is not all read again by then. */
+    reused = next_life(&blocks);
+    assert_true(reused >= blocks / 2);
 }
 
 /* Catches: a change of a block through another virtual disk than the one it is cached from. */
