@@ -16,13 +16,11 @@ git() { command git -c safe.directory="$ROOT" "$@"; }
 #   ENOSYS                  is what a hypervisor says that does not have a hypercall
 #   UNDOCUMENTED_SETUP      wcr= is in docs/xen-host.md: an overlay adds no line to Documentation
 #   COMMIT_MESSAGE          only the differences are checked
-#   LINE_SPACING            what registers a function stands right behind it
-#   UNCOMMENTED_DEFINITION  the lock of a struct that is one thing guards that struct
 linux_style()
 {
     local patch checkpatch=("$LINUX_UPSTREAM/scripts/checkpatch.pl" --no-tree --no-signoff --strict
         --terse --show-types --no-summary -q
-        --ignore ENOSYS,UNDOCUMENTED_SETUP,COMMIT_MESSAGE,LINE_SPACING,UNCOMMENTED_DEFINITION)
+        --ignore ENOSYS,UNDOCUMENTED_SETUP,COMMIT_MESSAGE)
     git ls-files -z "$core/linux/overlay/*.[ch]" "$core/linux/overlay/*Kconfig" |
         xargs -0 perl "${checkpatch[@]}" -f || bad=1
     for patch in "$core"/linux/patches/*.patch; do
@@ -53,7 +51,7 @@ xen_style()
         }
         /\t/ { complain("a tab") }
         /[ \t]$/ { complain("blanks at the end") }
-        length > 100 { complain("longer than 100 columns") }
+        length > 79 { complain("longer than 79 columns") }
         code ~ /\/\// { complain("a C++ comment") }
         # Where the condition ends on its line, its last parenthesis wants a blank as well.
         { open = gsub(/\(/, "(", code) - gsub(/\)/, ")", code) }

@@ -84,24 +84,24 @@ patch_explain()
 }
 
 # Apply a patch to TREE, wherever its hunks are now, and write it afresh to OUT: its header,
-# and the differences of its files in its order. patch_refresh TREE PATCH OUT CONTEXT
+# and the differences of its files in its order. patch_refresh TREE PATCH OUT
 patch_refresh()
 {
-    local tree=$1 patch=$2 out=$3 context=$4 old=$1/.old files file status
+    local tree=$1 patch=$2 out=$3 old=$1/.old files file status
     mapfile -t files < <(patch_files "$patch")
     [ ${#files[@]} -gt 0 ] || { echo "${patch##*/}: changes no file" >&2; return 1; }
     rm -rf "$old"
     mkdir "$old"
     (cd "$tree" && cp --parents -t .old "${files[@]}") || return 1
     # A line of context must remain, or a hunk would go anywhere.
-    patch -d "$tree" -p1 -f -F $((context - 1)) --no-backup-if-mismatch <"$patch" >"$old/log" 2>&1
+    patch -d "$tree" -p1 -f -F 2 --no-backup-if-mismatch <"$patch" >"$old/log" 2>&1
     status=$?
     patch_explain "${patch##*/}" "$tree" "$old/log" >&2
     [ $status -eq 0 ] || return 1
     {
         sed '/^\(Index: \|diff --git \|--- [^ ]*\/\)/,$d' "$patch"
         for file in "${files[@]}"; do
-            diff -p -U "$context" --label "a/$file" --label "b/$file" "$old/$file" "$tree/$file"
+            diff -p -U 3 --label "a/$file" --label "b/$file" "$old/$file" "$tree/$file"
         done
     } >"$out"
     rm -rf "$old"
@@ -113,17 +113,17 @@ patch_same()
     cmp -s <(sed 's/^\(@@ .* @@\).*/\1/' "$1") <(sed 's/^\(@@ .* @@\).*/\1/' "$2")
 }
 
-# series_refresh PATCHES UPSTREAM WORK CONTEXT write|check: PATCHES as they are against UPSTREAM.
+# series_refresh PATCHES UPSTREAM WORK write|check: PATCHES as they are against UPSTREAM.
 # WORK, a folder, is left there when one does not apply, and has the rejects.
 series_refresh()
 {
-    local patches=$1 upstream=$2 work=$3 context=$4 how=$5 patch stale=0
+    local patches=$1 upstream=$2 work=$3 how=$4 patch stale=0
     rm -rf "$work"
     mkdir -p "$work"
     # Of what it holds: in a cache it may be a symbolic link.
     cp -r "$upstream/." "$work/tree" || return 1
     for patch in $(series "$patches"); do
-        patch_refresh "$work/tree" "$patches/$patch" "$work/$patch" "$context" || return 1
+        patch_refresh "$work/tree" "$patches/$patch" "$work/$patch" || return 1
     done
     for patch in $(series "$patches"); do
         patch_same "$patches/$patch" "$work/$patch" && continue
@@ -139,5 +139,5 @@ series_refresh()
     [ "$how" = write ] || [ $stale -eq 0 ]
 }
 
-xen_refresh() { series_refresh "$ROOT/warmcache-core/xen/patches" "$XEN_UPSTREAM" "$ROOT/build/patches/xen" 2 "$1"; }
-linux_refresh() { series_refresh "$ROOT/warmcache-core/linux/patches" "$LINUX_UPSTREAM" "$ROOT/build/patches/linux" 3 "$1"; }
+xen_refresh() { series_refresh "$ROOT/warmcache-core/xen/patches" "$XEN_UPSTREAM" "$ROOT/build/patches/xen" "$1"; }
+linux_refresh() { series_refresh "$ROOT/warmcache-core/linux/patches" "$LINUX_UPSTREAM" "$ROOT/build/patches/linux" "$1"; }

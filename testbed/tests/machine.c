@@ -273,6 +273,45 @@ void machine_survey(const struct machine_life *life, struct machine_file *ret, u
     json_decref(reply);
 }
 
+/* ---- another guest -------------------------------------------------- */
+
+void machine_other_says(const char *what)
+{
+    machine_exec("for i in $(seq 300); do grep -q '%s' " MACHINE_OTHER_CONSOLE " && exit 0; sleep 0.2; done; "
+                 "echo \"waited for '%s'\"; tail -n 20 " MACHINE_OTHER_CONSOLE "; exit 1", what, what);
+}
+
+void machine_other_start(const char *mode, int vcpus)
+{
+    bool run = !strcmp(mode, "run");
+
+    if (run)
+        machine_exec("/sbin/mke2fs -q -F -t ext4 -b 4096 /dev/ram14 && "
+                     "wcctl policy " MACHINE_OTHER_UUID " enabled");
+    machine_exec("rm -f " MACHINE_OTHER_CONSOLE "; cat >/tmp/other <<E\n"
+                 "name = \"other\"\nuuid = \"" MACHINE_OTHER_UUID "\"\ntype = \"pv\"\n"
+                 "kernel = \"/tools/guest-vmlinuz\"\nramdisk = \"/tools/guest-initrd.img\"\n"
+                 "memory = 96\nvcpus = %d\non_crash = \"preserve\"\n"
+                 "extra = \"console=hvc0 nokaslr panic=-1 xen_blkfront.feature_persistent=0 wcr=1 "
+                 "wcr.mode=%s wcr.files=%d wcr.blocks=%d wcr.seed=2\"\n"
+                 "disk = [ \"phy:/dev/ram14,xvda,w\", \"phy:/dev/ram15,xvdb,w\" ]\nE\n"
+                 "xl create /tmp/other", vcpus, mode, MACHINE_OTHER_FILES, MACHINE_OTHER_BLOCKS);
+    machine_other_says(run ? "wcr: running" : "wcr: done");
+}
+
+void machine_other(const char *command)
+{
+    static unsigned tag;
+    char answer[64];
+
+    machine_exec("echo '@%u %s' >$(xenstore-read /local/domain/$(xl domid other)/console/tty)", ++tag,
+                 command);
+    snprintf(answer, sizeof(answer), "wcr: @%u .*rc=0", tag);
+    machine_other_says(answer);
+}
+
+/* ---- the machine ---------------------------------------------------- */
+
 int machine_boot(const struct testbed_options *options)
 {
     int64_t start = wall_ms();

@@ -56,6 +56,21 @@ void machine_guest_quiet(void);
 /* From now on dirty pages stay dirty until they are synced. */
 void machine_guest_no_writeback(void);
 
+/*
+ * Another guest, the domain "other", with a cache of its own, on RAM disks of domain 0's. @mode
+ * "run": it fills files of the same names as the first guest's, and works on them; "read": its next
+ * life reads them. Its end is domain 0's to bring about.
+ */
+#define MACHINE_OTHER_UUID "77637200-6775-4573-8000-000000000002"
+#define MACHINE_OTHER_CONSOLE "/var/log/xen/console/guest-other.log"
+#define MACHINE_OTHER_FILES 32
+#define MACHINE_OTHER_BLOCKS 32
+void machine_other_start(const char *mode, int vcpus);
+/* A command of its init's, which must succeed. */
+void machine_other(const char *command);
+/* Its console says, or comes to say, what matches. */
+void machine_other_says(const char *what);
+
 /* What the next life found. */
 struct machine_life {
     int64_t blocks;             /* of all files, each read once */

@@ -98,7 +98,8 @@ struct wcr_reuse {
 
 /*
  * The direct map is complete: from now on a new writable mapping of a retained
- * page is a store, and is no longer installed read-only on the guest's behalf.
+ * page is a store. What is kept for memory that this life does not have is given
+ * up.
  */
 #define WCR_OP_boot_done      4   /* arg: NULL */
 

@@ -35,7 +35,7 @@ struct xen_blkbk_wcr {
 
 /* What the hypervisor is told next; the last one may be a begin. */
 struct xen_blkbk_wcr_ring {
-	spinlock_t lock;
+	spinlock_t lock;		/* guards the rest */
 	unsigned int nr;
 	unsigned int nr_segs;
 	bool nobody;			/* has a cache of the guest's or this disk */

@@ -131,24 +131,16 @@ void __init wcr_keep_cache_off_builder(void)
  */
 void __init wcr_memory_setup(void)
 {
-	struct wcr_register op = {
-		.version = WCR_ABI_VERSION,
-		.direct_map_base = PAGE_OFFSET,
-		.capacity = max(xen_start_info->nr_pages, xen_max_p2m_pfn),
-	};
 	char on[2];
-	long rc;
 
 	if (cmdline_find_option(boot_command_line, "wcr", on, sizeof(on)) != 1 ||
 	    on[0] != '1')
 		return;
-	rc = wcr_hypercall(WCR_OP_register, &op);
-	if (rc) {
-		pr_info("the hypervisor has no warm cache for us: %ld\n", rc);
+	wcr_frames = max(xen_start_info->nr_pages, xen_max_p2m_pfn);
+	if (wcr_register()) {
+		wcr_frames = 0;
 		return;
 	}
-	wcr_frames = op.capacity;
 	builder_end = find_builder_end();
-	pr_info("mode %u, %llu frames\n", op.mode, op.capacity);
 	reserve_retained();
 }

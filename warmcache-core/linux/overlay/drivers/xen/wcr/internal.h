@@ -41,6 +41,8 @@ extern unsigned long *wcr_mapped;	/* by PFN: listed in the cache map */
 extern unsigned long *wcr_removed;	/* by PFN: no longer, and that is queued */
 extern unsigned long *wcr_claimed;	/* by PFN: claimed, not yet answered */
 
+/* Says what our memory is, wcr_frames and PAGE_OFFSET; logs the answer. */
+long wcr_register(void);
 bool wcr_disk_find(const struct gendisk *disk, u32 *ret_vbd);
 /* Names what a mapping caches over a reboot. */
 struct wcr_file {

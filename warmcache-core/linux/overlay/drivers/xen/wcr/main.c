@@ -7,7 +7,9 @@
 #include <linux/blkdev.h>
 #include <linux/init.h>
 #include <linux/mm.h>
+#include <linux/notifier.h>
 #include <asm/xen/hypercall.h>
+#include <xen/xen-ops.h>
 #include "internal.h"
 
 #define __HYPERVISOR_warmcache_op	WCR_HYPERCALL
@@ -34,6 +36,22 @@ long wcr_hypercall(unsigned int cmd, void *arg)
 	return _hypercall2(long, warmcache_op, cmd, arg);
 }
 EXPORT_SYMBOL_GPL(wcr_hypercall);
+
+long wcr_register(void)
+{
+	struct wcr_register op = {
+		.version = WCR_ABI_VERSION,
+		.direct_map_base = PAGE_OFFSET,
+		.capacity = wcr_frames,
+	};
+	long rc = wcr_hypercall(WCR_OP_register, &op);
+
+	if (rc)
+		pr_info("the hypervisor has no warm cache for us: %ld\n", rc);
+	else
+		pr_info("mode %u, %lu frames\n", op.mode, wcr_frames);
+	return rc;
+}
 
 void wcr_disk_add(struct gendisk *disk, u32 vbd)
 {
@@ -130,6 +148,7 @@ static int __init wcr_init(void)
 	static_branch_enable(&wcr_enabled);
 	return 0;
 }
+
 /* The block layer is there: it sets itself up one level before. */
 fs_initcall(wcr_init);
 
@@ -137,15 +156,36 @@ fs_initcall(wcr_init);
  * No more of the direct map is built from here on: whoever maps a retained
  * page writable now means to write it.
  */
-static int __init wcr_boot_done(void)
+static void tell_boot_done(void)
 {
-	long rc;
+	long rc = wcr_hypercall(WCR_OP_boot_done, NULL);
 
-	if (!static_key_enabled(&wcr_enabled))
-		return 0;
-	rc = wcr_hypercall(WCR_OP_boot_done, NULL);
 	if (rc)
 		pr_warn("end of boot not accepted: %ld\n", rc);
+}
+
+/*
+ * A restored guest is a new domain, whose cache is empty: what is read from now
+ * on gets into it.
+ */
+static int wcr_resumed(struct notifier_block *nb, unsigned long action,
+		       void *data)
+{
+	if (!wcr_register())
+		tell_boot_done();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block resume_notifier = {
+	.notifier_call = wcr_resumed,
+};
+
+static int __init wcr_boot_done(void)
+{
+	if (!static_key_enabled(&wcr_enabled))
+		return 0;
+	tell_boot_done();
+	xen_resume_notifier_register(&resume_notifier);
 	wcr_debugfs_init();
 	return 0;
 }

@@ -51,6 +51,7 @@ static void send_late(struct work_struct *work)
 {
 	wcr_map_flush();
 }
+
 static DECLARE_DELAYED_WORK(late_work, send_late);
 
 static void enqueue(const struct wcr_map_entry *entry)

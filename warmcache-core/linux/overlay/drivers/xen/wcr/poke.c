@@ -41,7 +41,7 @@ struct target {
 };
 
 static struct {
-	spinlock_t lock;
+	spinlock_t lock;	/* guards the rest */
 	struct target target;
 	enum req_op op;
 	bool armed;

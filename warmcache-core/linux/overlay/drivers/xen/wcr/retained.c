@@ -207,6 +207,7 @@ static void release_aged(struct work_struct *work)
 	while (release_some(RELEASE_BATCH))
 		cond_resched();
 }
+
 static DECLARE_DELAYED_WORK(age_work, release_aged);
 
 static unsigned long shrink_count(struct shrinker *shrinker,

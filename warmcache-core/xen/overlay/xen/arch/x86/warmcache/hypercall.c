@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The warm-cache hypercall (wcr_abi.h). Every argument may be hostile:
- * sizes are bounded by WCR_BATCH_MAX, buffers are copied entry by entry, frames
- * are taken only with a reference and only if the domain in question owns them.
+ * sizes are bounded by WCR_BATCH_MAX, buffers are copied entry by entry,
+ * frames are taken only with a reference and only if the domain in question
+ * owns them.
  */
 #include <xen/event.h>
 #include <xen/guest_access.h>
@@ -13,11 +14,11 @@
 /* ---- the guest, about itself ---------------------------------------- */
 
 /*
- * A page handed back and not yet claimed, from *pfn on, which moves on; false: none
- * this time, and none at all once *pfn is WCR_NO_PFN.
+ * A page handed back and not yet claimed, from *pfn on, which moves on; false:
+ * none this time, and none at all once *pfn is WCR_NO_PFN.
  */
-static bool next_retained(struct domain *d, struct warmcache *wc, uint64_t *pfn,
-                          struct wcr_page_info *ret_page)
+static bool next_retained(struct domain *d, struct warmcache *wc,
+                          uint64_t *pfn, struct wcr_page_info *ret_page)
 {
     uint64_t at = WCR_NO_PFN;
 
@@ -27,7 +28,8 @@ static bool next_retained(struct domain *d, struct warmcache *wc, uint64_t *pfn,
     else
         *pfn = WCR_NO_PFN;
     spin_unlock(&wc->lock);
-    return at != WCR_NO_PFN && !(ret_page->flags & (WCR_PAGE_HELD | WCR_PAGE_REUSED));
+    return at != WCR_NO_PFN &&
+           !(ret_page->flags & (WCR_PAGE_HELD | WCR_PAGE_REUSED));
 }
 
 static int op_register(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
@@ -41,15 +43,16 @@ static int op_register(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
     wc = warmcache_of(d);
     if ( !wc )
         return -ENOENT;
-    /* Bounds what the tables of a guest may grow to: about 2% of its memory. */
+    /* Bounds the tables of a guest: about 2% of its memory. */
     if ( op.version != WCR_ABI_VERSION || op.capacity > 2UL * d->max_pages ||
-         (op.direct_map_base & ~PAGE_MASK) ||
-         !__addr_ok(op.direct_map_base) || op.direct_map_base < (1UL << 63) ||
-         op.direct_map_base + (op.capacity << PAGE_SHIFT) < op.direct_map_base )
+         (op.direct_map_base & ~PAGE_MASK) || !__addr_ok(op.direct_map_base) ||
+         op.direct_map_base < (1UL << 63) ||
+         op.capacity << PAGE_SHIFT > -op.direct_map_base )
         return -EINVAL;
 
     spin_lock(&wc->lock);
-    rc = warmcache_lives(wc, d) ? cache_set_capacity(wc->core, op.capacity) : -ENOENT;
+    rc = warmcache_lives(wc, d) ? cache_set_capacity(wc->core, op.capacity)
+                                : -ENOENT;
     if ( !rc )
     {
         wc->direct_map = op.direct_map_base;
@@ -64,8 +67,8 @@ static int op_register(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
 }
 
 /*
- * The guest may have put another frame behind a PFN. A frame's word and the table
- * always name each other, or neither does.
+ * The guest may have put another frame behind a PFN. A frame's word and the
+ * table always name each other, or neither does.
  */
 static bool forget_other_frame(struct warmcache *wc, uint64_t pfn)
 {
@@ -79,10 +82,12 @@ static bool forget_other_frame(struct warmcache *wc, uint64_t pfn)
     return true;
 }
 
-/* A frame that the guest names as its own at a PFN, referenced; NULL: it is not. */
-static struct page_info *own_frame(struct domain *d, uint64_t mfn, uint64_t pfn)
+/* A frame that is the guest's own at a PFN, referenced; NULL: it is not. */
+static struct page_info *own_frame(struct domain *d, uint64_t mfn,
+                                   uint64_t pfn)
 {
-    struct page_info *pg = mfn_valid(_mfn(mfn)) ? get_page_from_mfn(_mfn(mfn), d) : NULL;
+    struct page_info *pg =
+        mfn_valid(_mfn(mfn)) ? get_page_from_mfn(_mfn(mfn), d) : NULL;
 
     /* A PV guest's p2m is its own, the M2P is ours to check. */
     if ( pg && (is_special_page(pg) || get_gpfn_from_mfn(mfn) != pfn) )
@@ -93,7 +98,10 @@ static struct page_info *own_frame(struct domain *d, uint64_t mfn, uint64_t pfn)
     return pg;
 }
 
-/* Under the cache's lock. `pg` is what own_frame says, and put later: that takes it, too. */
+/*
+ * Under the cache's lock. `pg` is what own_frame says; putting it takes that
+ * lock, too: later.
+ */
 static int map_add(struct warmcache *wc, const struct wcr_map_entry *entry,
                    const struct page_info *pg)
 {
@@ -192,7 +200,8 @@ static int op_retained_list(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
         return -E2BIG;
     if ( !wc )
         return -ENOENT;
-    for ( room = op.nr, op.nr = 0; op.nr < room && op.first_pfn != WCR_NO_PFN; )
+    for ( room = op.nr, op.nr = 0;
+          op.nr < room && op.first_pfn != WCR_NO_PFN; )
     {
         struct wcr_map_entry entry = {};
 
@@ -220,11 +229,11 @@ static int op_retained_list(struct domain *d, XEN_GUEST_HANDLE_PARAM(void) arg)
 }
 
 /*
- * Bring what the core knows of a living guest's page up to date. False: the frame is
- * not the guest's there, or cannot be watched.
+ * Bring what the core knows of a living guest's page up to date. False: the
+ * frame is not the guest's there, or cannot be watched.
  */
-static bool look_again(struct warmcache_walk *walk, struct warmcache *wc, uint64_t pfn,
-                       uint64_t mfn)
+static bool look_again(struct warmcache_walk *walk, struct warmcache *wc,
+                       uint64_t pfn, uint64_t mfn)
 {
     struct page_info *pg = own_frame(walk->d, mfn, pfn);
     bool stored = false, ok;
@@ -249,7 +258,8 @@ static bool look_again(struct warmcache_walk *walk, struct warmcache *wc, uint64
 }
 
 static int reuse_one(struct warmcache_walk *walk, struct warmcache *wc,
-                     const struct wcr_reuse *op, const struct wcr_reuse_entry *entry)
+                     const struct wcr_reuse *op,
+                     const struct wcr_reuse_entry *entry)
 {
     const struct warmcache_vbd *vbd;
     struct wcr_page_info page;
@@ -258,7 +268,8 @@ static int reuse_one(struct warmcache_walk *walk, struct warmcache *wc,
 
     spin_lock(&wc->lock);
     known = warmcache_lives(wc, walk->d) && entry->pfn < wc->frames &&
-            cache_page(wc->core, entry->pfn, &page) && !(page.flags & WCR_PAGE_HELD);
+            cache_page(wc->core, entry->pfn, &page) &&
+            !(page.flags & WCR_PAGE_HELD);
     spin_unlock(&wc->lock);
     if ( !known || !look_again(walk, wc, entry->pfn, page.mfn) )
         return rc;
@@ -270,7 +281,7 @@ static int reuse_one(struct warmcache_walk *walk, struct warmcache *wc,
         if ( vbd )
             rc = cache_reuse(wc->core, entry->pfn, page.mfn, vbd->disk,
                              vbd->start + entry->sector);
-        else    /* nothing was read from it in this life yet: nor is this to be reused */
+        else    /* nothing was read from it in this life yet, nor is this */
             cache_store_seen(wc->core, entry->pfn, page.mfn);
     }
     spin_unlock(&wc->lock);
@@ -331,7 +342,7 @@ static int op_set_policy(XEN_GUEST_HANDLE_PARAM(void) arg)
 
     if ( rc )
         return rc;
-    /* A domain that lives already gets it now; a later one when it is populated. */
+    /* A living domain gets it now, a later one when it is populated. */
     rcu_read_lock(&domlist_read_lock);
     for_each_domain ( d )
         if ( !memcmp(d->handle, op.uuid, sizeof(op.uuid)) )
@@ -393,7 +404,8 @@ static struct warmcache *find(const uint8_t uuid[16])
 }
 
 /* The next page at or after *pfn, which moves on; false: none this time. */
-static bool next_page(struct warmcache *wc, uint64_t *pfn, struct wcr_page_info *ret_page)
+static bool next_page(struct warmcache *wc, uint64_t *pfn,
+                      struct wcr_page_info *ret_page)
 {
     uint64_t at = WCR_NO_PFN;
 
@@ -406,8 +418,12 @@ static bool next_page(struct warmcache *wc, uint64_t *pfn, struct wcr_page_info 
     return at != WCR_NO_PFN;
 }
 
-/* The domain that may have stored to the page since the core was told, referenced. */
-static struct domain *get_storer(struct warmcache *wc, const struct wcr_page_info *page)
+/*
+ * The domain that may have stored to the page since the core was told,
+ * referenced.
+ */
+static struct domain *get_storer(struct warmcache *wc,
+                                 const struct wcr_page_info *page)
 {
     struct domain *d = NULL;
 
@@ -415,7 +431,8 @@ static struct domain *get_storer(struct warmcache *wc, const struct wcr_page_inf
     /* A dying one's page tables may go at any time, and tell when they do. */
     if ( wc->core && wc->d && wc->direct_map && !wc->d->is_dying &&
          !(page->flags & WCR_PAGE_HELD) &&
-         (page->flags & (WCR_PAGE_REUSABLE | WCR_PAGE_RETAINED | WCR_PAGE_REUSED)) &&
+         (page->flags &
+          (WCR_PAGE_REUSABLE | WCR_PAGE_RETAINED | WCR_PAGE_REUSED)) &&
          get_domain(wc->d) )
         d = wc->d;
     spin_unlock(&wc->lock);
@@ -456,7 +473,8 @@ static int op_pages(XEN_GUEST_HANDLE_PARAM(void) arg)
     wc = find(op.uuid);
     if ( !wc )
         return -ENOENT;
-    for ( room = op.nr, op.nr = 0; op.nr < room && op.first_pfn != WCR_NO_PFN && !rc; )
+    for ( room = op.nr, op.nr = 0;
+          op.nr < room && op.first_pfn != WCR_NO_PFN && !rc; )
     {
         if ( !next_page(wc, &op.first_pfn, &page) )
             continue;
@@ -539,6 +557,7 @@ long do_warmcache_op(unsigned int cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     default:                   return -ENOSYS;
     }
     if ( rc == -ERESTART )
-        rc = hypercall_create_continuation(__HYPERVISOR_warmcache_op, "ih", cmd, arg);
+        rc = hypercall_create_continuation(__HYPERVISOR_warmcache_op, "ih",
+                                           cmd, arg);
     return rc;
 }

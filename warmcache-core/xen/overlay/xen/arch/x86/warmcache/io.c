@@ -10,7 +10,8 @@
 
 /* ---- disks, all under the cache's lock ------------------------------- */
 
-const struct warmcache_vbd *warmcache_find_vbd(const struct warmcache *wc, uint32_t vbd)
+const struct warmcache_vbd *warmcache_find_vbd(const struct warmcache *wc,
+                                               uint32_t vbd)
 {
     unsigned int i;
 
@@ -53,9 +54,10 @@ static unsigned int make_disk(struct warmcache *wc, uint64_t disk)
 }
 
 /* A request tells where its virtual disk lies. */
-static void learn_vbd(struct warmcache *wc, const struct wcr_io *io, unsigned int disk)
+static void learn_vbd(struct warmcache *wc, const struct wcr_io *io,
+                      unsigned int disk)
 {
-    struct warmcache_vbd *vbd = (struct warmcache_vbd *)warmcache_find_vbd(wc, io->vbd);
+    struct warmcache_vbd *vbd = (void *)warmcache_find_vbd(wc, io->vbd);
     unsigned int i;
 
     for ( i = 0; !vbd && i < WARMCACHE_DISKS; i++ )
@@ -104,10 +106,12 @@ struct io_chunk {
 };
 
 /*
- * A frame that is known needs no reference: its word cannot change while the cache's
- * lock is held, and if it did before, the core does not know the frame any more.
+ * A frame that is known needs no reference: its word cannot change while the
+ * cache's lock is held, and if it did before, the core does not know the frame
+ * any more.
  */
-static bool get_io_page(struct domain *d, const struct warmcache *wc, struct io_page *page)
+static bool get_io_page(struct domain *d, const struct warmcache *wc,
+                        struct io_page *page)
 {
     unsigned long mfn = mfn_x(page_to_mfn(page->pg));
 
@@ -126,13 +130,16 @@ static bool get_io_page(struct domain *d, const struct warmcache *wc, struct io_
 }
 
 /* Under the cache's lock. */
-static bool is_still_known(const struct domain *d, const struct page_info *pg, uint64_t pfn)
+static bool is_still_known(const struct domain *d, const struct page_info *pg,
+                           uint64_t pfn)
 {
-    return warmcache_pfn(mfn_x(page_to_mfn(pg))) == pfn && page_get_owner(pg) == d;
+    return warmcache_pfn(mfn_x(page_to_mfn(pg))) == pfn &&
+           page_get_owner(pg) == d;
 }
 
-static void get_chunk(struct domain *d, struct warmcache *wc, const struct wcr_io_seg *segs,
-                      unsigned int nr, uint64_t sector, struct io_chunk *ret)
+static void get_chunk(struct domain *d, struct warmcache *wc,
+                      const struct wcr_io_seg *segs, unsigned int nr,
+                      uint64_t sector, struct io_chunk *ret)
 {
     unsigned int i;
 
@@ -160,8 +167,8 @@ static void put_chunk(struct io_chunk *chunk)
 }
 
 /* From here on a store shows. */
-static void watch_pages(struct domain *d, struct warmcache *wc, struct io_chunk *chunk,
-                        unsigned int op)
+static void watch_pages(struct domain *d, struct warmcache *wc,
+                        struct io_chunk *chunk, unsigned int op)
 {
     struct warmcache_walk walk = { .d = d, .wc = wc };
     bool flush = false;
@@ -180,7 +187,7 @@ static void watch_pages(struct domain *d, struct warmcache *wc, struct io_chunk 
         page->watched = mapped >= 0;
         /* During a read the grant's own mapping is the one other writer. */
         page->writers = mapped + (op == WCR_IO_READ);
-        /* Also where the bit was clear: who cleared it may not have flushed yet. */
+        /* Even if it was clear: who cleared it may not have flushed yet. */
         flush = true;
     }
     warmcache_walk_end(&walk);
@@ -197,22 +204,25 @@ static enum wcr_begin begin_page(struct domain *d, struct warmcache *wc,
 
     if ( !page->referenced && !is_still_known(d, page->pg, page->pfn) )
         return WCR_BEGIN_IGNORE;
-    begin = cache_io_begin(wc->core, page->pfn, mfn, disk, page->sector, op, page->whole);
-    /* Before it is watched: whoever takes a reference from then on must tell. */
+    begin = cache_io_begin(wc->core, page->pfn, mfn, disk, page->sector, op,
+                           page->whole);
+    /* Before it is watched: who takes a reference after that must tell. */
     if ( cache_knows(wc->core, page->pfn, mfn) )
         warmcache_frames[mfn] = (page->pfn + 1) | WARMCACHE_WATCHED;
     return begin;
 }
 
-static void begin_chunk(struct domain *d, struct warmcache *wc, struct io_chunk *chunk,
-                        unsigned int op)
+static void begin_chunk(struct domain *d, struct warmcache *wc,
+                        struct io_chunk *chunk, unsigned int op)
 {
     unsigned int i;
 
     spin_lock(&wc->lock);
     for ( i = 0; i < chunk->nr; i++ )
-        chunk->pages[i].begin = warmcache_lives(wc, d)
-            ? begin_page(d, wc, &chunk->pages[i], chunk->disk, op) : WCR_BEGIN_IGNORE;
+        chunk->pages[i].begin =
+            warmcache_lives(wc, d)
+                ? begin_page(d, wc, &chunk->pages[i], chunk->disk, op)
+                : WCR_BEGIN_IGNORE;
     spin_unlock(&wc->lock);
 
     watch_pages(d, wc, chunk, op);
@@ -233,16 +243,19 @@ static void begin_chunk(struct domain *d, struct warmcache *wc, struct io_chunk 
     spin_unlock(&wc->lock);
 }
 
-static void end_segs(struct domain *d, struct warmcache *wc, const struct wcr_io *io,
-                     unsigned int disk, const struct wcr_io_seg *segs, unsigned int nr,
+static void end_segs(struct domain *d, struct warmcache *wc,
+                     const struct wcr_io *io, unsigned int disk,
+                     const struct wcr_io_seg *segs, unsigned int nr,
                      uint64_t sector)
 {
     unsigned int i;
 
     spin_lock(&wc->lock);
-    for ( i = 0; i < nr && warmcache_lives(wc, d); sector += segs[i++].sectors )
+    for ( i = 0; i < nr && warmcache_lives(wc, d);
+          sector += segs[i++].sectors )
     {
-        bool ok = !io->status && segs[i].sectors == WCR_BLOCK_SECTORS && !segs[i].offset;
+        bool ok = !io->status && segs[i].sectors == WCR_BLOCK_SECTORS &&
+                  !segs[i].offset;
         unsigned long mfn = segs[i].mfn;
         struct page_info *pg;
         uint64_t pfn;
@@ -263,8 +276,8 @@ static void end_segs(struct domain *d, struct warmcache *wc, const struct wcr_io
 }
 
 /* Every page of the request. */
-static int io_pages(struct domain *d, struct warmcache *wc, const struct wcr_io *io,
-                    unsigned int disk)
+static int io_pages(struct domain *d, struct warmcache *wc,
+                    const struct wcr_io *io, unsigned int disk)
 {
     uint64_t sector = io->start + io->sector, end = sector + io->sectors;
     struct io_chunk chunk = { .disk = disk };
@@ -291,11 +304,12 @@ static int io_pages(struct domain *d, struct warmcache *wc, const struct wcr_io 
 }
 
 /*
- * A change of the disk begins or ends, in one cache that knows the disk; false: it
- * does not. Of a disk, not of a domain: a predecessor that is dying changes it, too.
+ * A change of the disk begins or ends, in one cache that knows the disk;
+ * false: it does not. Of a disk, not of a domain: a predecessor that is dying
+ * changes it, too.
  */
-static bool announce_to(struct warmcache *wc, const struct wcr_io *io, uint64_t sector,
-                        uint64_t sectors)
+static bool announce_to(struct warmcache *wc, const struct wcr_io *io,
+                        uint64_t sector, uint64_t sectors)
 {
     unsigned int disk = WARMCACHE_DISKS;
 
@@ -313,7 +327,8 @@ static bool announce_to(struct warmcache *wc, const struct wcr_io *io, uint64_t 
 }
 
 /* True: somebody's cache knows the disk. */
-static bool announce(const struct wcr_io *io, uint64_t sector, uint64_t sectors)
+static bool announce(const struct wcr_io *io, uint64_t sector,
+                     uint64_t sectors)
 {
     bool known = false;
     unsigned int i;
@@ -325,15 +340,17 @@ static bool announce(const struct wcr_io *io, uint64_t sector, uint64_t sectors)
     return known;
 }
 
-/* The number of the request's disk in its domain's own cache, WARMCACHE_DISKS: none. */
-static unsigned int own_disk(struct warmcache *wc, struct domain *d, const struct wcr_io *io)
+/* The disk's number in its domain's own cache, WARMCACHE_DISKS: none. */
+static unsigned int own_disk(struct warmcache *wc, struct domain *d,
+                             const struct wcr_io *io)
 {
     unsigned int disk = WARMCACHE_DISKS;
 
     spin_lock(&wc->lock);
     if ( warmcache_lives(wc, d) )
     {
-        disk = io->phase == WCR_IO_BEGIN ? make_disk(wc, io->disk) : find_disk(wc, io->disk);
+        disk = io->phase == WCR_IO_BEGIN ? make_disk(wc, io->disk)
+                                         : find_disk(wc, io->disk);
         if ( disk < WARMCACHE_DISKS && io->phase == WCR_IO_BEGIN )
         {
             learn_vbd(wc, io, disk);
@@ -352,8 +369,8 @@ static int io_one(const struct wcr_io *io, struct warmcache **ret_wc)
     struct domain *d;
     int rc = 0;
 
-    if ( io->op > WCR_IO_DISCARD || io->phase > WCR_IO_END || io->nr > WCR_BATCH_MAX ||
-         (io->op == WCR_IO_DISCARD && io->nr) )
+    if ( io->op > WCR_IO_DISCARD || io->phase > WCR_IO_END ||
+         io->nr > WCR_BATCH_MAX || (io->op == WCR_IO_DISCARD && io->nr) )
         return -EINVAL;
     d = rcu_lock_domain_by_id(io->domid);
     wc = d ? d->warmcache : NULL;
@@ -375,7 +392,7 @@ static int io_one(const struct wcr_io *io, struct warmcache **ret_wc)
             .disk = io->disk, .op = io->op, .phase = WCR_IO_END,
         };
 
-        /* The backend goes on without us: whatever the disk holds may change now. */
+        /* The backend goes on without us: all of the disk may change now. */
         announce(io, 0, ~0ULL);
         announce(&end, 0, ~0ULL);
         announce(&end, io->start + io->sector, io->sectors);

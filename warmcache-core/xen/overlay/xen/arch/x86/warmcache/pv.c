@@ -2,15 +2,15 @@
 /*
  * Watching the frames of a PV guest: no store goes unseen.
  *
- * The guest's page tables are validated, so Xen knows every writable mapping of a
- * frame. Watching begins by clearing the *dirty* bit of the frame's entry in the
- * guest's direct map and flushing the TLBs; from then on
+ * The guest's page tables are validated, so Xen knows every writable mapping
+ * of a frame. Watching begins by clearing the *dirty* bit of the frame's entry
+ * in the guest's direct map and flushing the TLBs; from then on
  *
- *  - a store through the direct map sets that bit, in hardware, before it takes
- *    effect. It is looked for when somebody wants to know, and at the latest when
- *    the dead domain's page tables are taken down;
- *  - A: any other way to write takes a reference of type writable (or makes the
- *    frame a page table) first, and that is a store;
+ *  - a store through the direct map sets that bit, in hardware, before it
+ *    takes effect. It is looked for when somebody wants to know, and at the
+ *    latest when the dead domain's page tables are taken down;
+ *  - A: any other way to write takes a reference of type writable (or makes
+ *    the frame a page table) first, and that is a store;
  *  - a guest that changes or removes the entry could lose the bit: that is a
  *    store, too.
  *
@@ -35,8 +35,12 @@ unsigned int warmcache_writers(const struct page_info *pg)
 
 /* ---- the guest's direct map ----------------------------------------- */
 
-/* Follow one level: the table that entry `slot` of `table` points to, referenced. */
-static struct page_info *next_table(struct domain *d, mfn_t table, unsigned int slot)
+/*
+ * Follow one level: the table that entry `slot` of `table` points to,
+ * referenced.
+ */
+static struct page_info *next_table(struct domain *d, mfn_t table,
+                                    unsigned int slot)
 {
     const intpte_t *entries = map_domain_page(table);
     intpte_t entry = ACCESS_ONCE(entries[slot]);
@@ -47,7 +51,7 @@ static struct page_info *next_table(struct domain *d, mfn_t table, unsigned int 
     return get_page_from_mfn(_mfn((entry & PADDR_MASK) >> PAGE_SHIFT), d);
 }
 
-/* The L1 table that maps va in the guest's kernel address space, referenced. */
+/* The L1 table that maps va of the guest's kernel, referenced. */
 static struct page_info *find_l1_table(struct domain *d, unsigned long va)
 {
     const unsigned int slots[] = {
@@ -85,7 +89,8 @@ void warmcache_walk_end(struct warmcache_walk *walk)
 }
 
 /* Takes over the reference. */
-static bool walk_use(struct warmcache_walk *walk, struct page_info *pg, unsigned long va)
+static bool walk_use(struct warmcache_walk *walk, struct page_info *pg,
+                     unsigned long va)
 {
     if ( !pg )
         return false;
@@ -104,12 +109,14 @@ static bool walk_use(struct warmcache_walk *walk, struct page_info *pg, unsigned
 }
 
 /*
- * The table that maps the page, NULL: none does. Frames that are used together tend
- * to share one: it is kept, and where it was is remembered. A table that is not the
- * right one does no harm: whatever entry is looked at, if it maps the frame and no
- * other entry does so writable, it is the one through which stores must come.
+ * The table that maps the page, NULL: none does. Frames that are used together
+ * tend to share one: it is kept, and where it was is remembered. A table that
+ * is not the right one does no harm: whatever entry is looked at, if it maps
+ * the frame and no other entry does so writable, it is the one through which
+ * stores must come.
  */
-static l1_pgentry_t *walk_to(struct warmcache_walk *walk, unsigned long va, mfn_t mfn)
+static l1_pgentry_t *walk_to(struct warmcache_walk *walk, unsigned long va,
+                             mfn_t mfn)
 {
     unsigned long tag = va >> L2_PAGETABLE_SHIFT;
     struct warmcache_table *seen = &walk->wc->tables[tag % WARMCACHE_TABLES];
@@ -131,20 +138,20 @@ static l1_pgentry_t *walk_to(struct warmcache_walk *walk, unsigned long va, mfn_
     return &walk->l1t[offset];
 }
 
-int warmcache_look(struct warmcache_walk *walk, uint64_t pfn, mfn_t mfn, bool clear,
-                   bool *ret_stored)
+int warmcache_look(struct warmcache_walk *walk, uint64_t pfn, mfn_t mfn,
+                   bool clear, bool *ret_stored)
 {
     unsigned long va = walk->wc->direct_map + (pfn << PAGE_SHIFT);
     l1_pgentry_t *pl1e, l1e;
 
-    /* With shadow page tables these are not the ones that the processor walks. */
+    /* The processor walks the shadow page tables, not these. */
     if ( paging_mode_enabled(walk->d) )
         return -ESRCH;
     pl1e = walk_to(walk, va, mfn);
     if ( !pl1e )
         return -ESRCH;
     l1e = l1e_from_intpte(ACCESS_ONCE(pl1e->l1));
-    /* Other than write-back: the frame's non-coherent use is tracked by type. */
+    /* Not write-back: the frame's non-coherent use is tracked by type. */
     if ( !(l1e_get_flags(l1e) & _PAGE_PRESENT) ||
          (l1e_get_flags(l1e) & PAGE_CACHE_ATTRS) != _PAGE_WB ||
          !mfn_eq(l1e_get_mfn(l1e), mfn) )
@@ -182,7 +189,7 @@ void warmcache_page_typed(struct page_info *pg, unsigned long type_info)
         store_seen(pg);
 }
 
-/* While it boots, the guest builds its direct map: a retained page's first mapping. */
+/* A booting guest builds its direct map: a retained page's first mapping. */
 static bool is_first_mapping(struct page_info *pg, const struct domain *mapper)
 {
     struct domain *d = page_get_owner(pg);
@@ -227,7 +234,7 @@ void warmcache_old_entry(l1_pgentry_t l1e, const struct domain *mapper)
 
     if ( page_get_owner(pg) != mapper )
         return;
-    /* Of a dead domain nobody can store any more, and the bit is the last word. */
+    /* Nobody stores to a dead domain's pages: the bit is the last word. */
     if ( !mapper->is_dying || (l1e_get_flags(l1e) & _PAGE_DIRTY) )
         store_seen(pg);
 }
@@ -242,5 +249,7 @@ void warmcache_untrust(struct domain *d)
     if ( warmcache_lives(wc, d) )
         cache_untrust(wc->core);
     spin_unlock(&wc->lock);
-    printk(XENLOG_INFO "warmcache: %pd is on shadow page tables: its cache is not kept\n", d);
+    printk(XENLOG_INFO
+           "warmcache: %pd is on shadow page tables: its cache is not kept\n",
+           d);
 }

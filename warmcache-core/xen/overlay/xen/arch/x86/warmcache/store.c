@@ -19,7 +19,7 @@
 static bool __initdata opt_warmcache;
 boolean_param("warmcache", opt_warmcache);
 
-/* Seconds to keep the pages of a domain that does not come back; 0: for ever. */
+/* Seconds to keep pages for a domain that does not come back; 0: for ever. */
 static unsigned int __read_mostly opt_warmcache_age = 600;
 integer_param("warmcache_age", opt_warmcache_age);
 
@@ -28,7 +28,7 @@ struct warmcache warmcache_slots[WARMCACHE_SLOTS];
 DEFINE_SPINLOCK(warmcache_slots_lock);
 
 #define AGE_PERIOD SECONDS(5)   /* how exactly an age is kept */
-#define RELEASE_BATCH 64        /* pages freed between two looks at the world */
+#define RELEASE_BATCH 64 /* pages freed between two looks at the world */
 
 static void *core_alloc_page(void *ctx)
 {
@@ -57,7 +57,8 @@ static void cf_check age(void *unused);
 
 static int __init cf_check warmcache_init(void)
 {
-    unsigned int i, order = get_order_from_bytes(max_page * sizeof(*warmcache_frames));
+    unsigned long size = max_page * sizeof(*warmcache_frames);
+    unsigned int i, order = get_order_from_bytes(size);
 
     for ( i = 0; i < WARMCACHE_SLOTS; i++ )
         spin_lock_init(&warmcache_slots[i].lock);
@@ -66,7 +67,8 @@ static int __init cf_check warmcache_init(void)
     warmcache_frames = alloc_xenheap_pages(order, 0);
     if ( !warmcache_frames )
     {
-        printk(XENLOG_ERR "warmcache: no memory for %lu frames, staying off\n", max_page);
+        printk(XENLOG_ERR "warmcache: no memory for %lu frames, staying off\n",
+               max_page);
         return -ENOMEM;
     }
     memset(warmcache_frames, 0, PAGE_SIZE << order);
@@ -123,7 +125,7 @@ static struct warmcache *attach(struct domain *d)
         printk(XENLOG_G_WARNING "warmcache: %pd gets no cache: %s\n", d, why);
         return NULL;
     }
-    /* A dying predecessor keeps its pointer: its last I/O still changes the disk. */
+    /* A dying predecessor keeps its pointer: its last I/O changes the disk. */
     cache_begin_life(wc->core);
     wc->d = d;
     wc->direct_map = 0;
@@ -155,7 +157,8 @@ int warmcache_set_policy(const struct wcr_policy *policy)
     unsigned int i;
     int rc = 0;
 
-    if ( policy->mode > WCR_MODE_DISABLED || !memcmp(policy->uuid, none, sizeof(none)) )
+    if ( policy->mode > WCR_MODE_DISABLED ||
+         !memcmp(policy->uuid, none, sizeof(none)) )
         return -EINVAL;
     spin_lock(&warmcache_slots_lock);
     wc = warmcache_find(policy->uuid);
@@ -201,7 +204,8 @@ static unsigned int give_up(struct warmcache *wc, unsigned int budget)
         if ( !more )
             break;
         atomic_dec(&pages_held);
-        free_domheap_page(mfn_to_page(_mfn(mfn)));  /* no owner: the heap scrubs it */
+        /* It has no owner: the heap scrubs it. */
+        free_domheap_page(mfn_to_page(_mfn(mfn)));
     }
     return n;
 }
@@ -217,7 +221,7 @@ bool warmcache_release(struct warmcache *wc, unsigned int budget)
     return !left;
 }
 
-/* Nobody lives with the cache and it holds no page. Under warmcache_slots_lock. */
+/* Nobody lives with it and it holds no page. Under warmcache_slots_lock. */
 static void destroy(struct warmcache *wc)
 {
     struct wcr_cache *core = wc->core;
@@ -249,7 +253,7 @@ int warmcache_drop(const uint8_t uuid[16])
     }
     if ( wc->d )
     {
-        /* Hooks and I/O in flight still refer to it: keep the tables till then. */
+        /* Hooks and I/O in flight still refer to it: keep the tables. */
         spin_lock(&wc->lock);
         cache_set_mode(wc->core, WCR_MODE_COLD, 0);
         wc->dropped = true;
@@ -283,17 +287,19 @@ void warmcache_domain_destroy(struct domain *d)
 
 /* ---- pages ---------------------------------------------------------- */
 
-/* A crash or a reboot keeps pages; so does a life that ended before it began. */
+/* A crash or a reboot keeps pages, as does a life that never began. */
 static bool keeps_pages(const struct warmcache *wc, const struct domain *d)
 {
     if ( !d->is_dying )
         return false;
     if ( d->is_shut_down )
-        return d->shutdown_code == SHUTDOWN_crash || d->shutdown_code == SHUTDOWN_reboot;
+        return d->shutdown_code == SHUTDOWN_crash ||
+               d->shutdown_code == SHUTDOWN_reboot;
     return !wc->direct_map;
 }
 
-bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep)
+bool warmcache_page_freed(struct domain *d, struct page_info *pg,
+                          bool may_keep)
 {
     mfn_t mfn = page_to_mfn(pg);
     struct warmcache *wc = d->warmcache;
@@ -331,7 +337,8 @@ bool warmcache_page_freed(struct domain *d, struct page_info *pg, bool may_keep)
     return true;
 }
 
-static bool extent_has_held(struct warmcache *wc, unsigned long gpfn, unsigned int order)
+static bool extent_has_held(struct warmcache *wc, unsigned long gpfn,
+                            unsigned int order)
 {
     unsigned long i;
     bool held = false;
@@ -396,7 +403,8 @@ unsigned long warmcache_pages_held(void)
 bool warmcache_make_room(const struct domain *d, unsigned int order)
 {
     const struct warmcache *own = d ? d->warmcache : NULL;
-    unsigned int budget = max(1U << min(order, 9U), RELEASE_BATCH + 0U), pass, i;
+    unsigned int budget = max(1U << min(order, 9U), RELEASE_BATCH + 0U);
+    unsigned int pass, i;
 
     for ( pass = 0; warmcache_pages_held() && pass < 3; pass++ )
         for ( i = 0; i < WARMCACHE_SLOTS; i++ )
@@ -427,7 +435,8 @@ unsigned long warmcache_pages_due(const struct domain *d)
 
 int warmcache_claim(const struct domain *d, unsigned long pages)
 {
-    unsigned long claim = pages - min(pages, (unsigned long)domain_tot_pages(d));
+    unsigned long claim =
+        pages - min(pages, (unsigned long)domain_tot_pages(d));
     unsigned long due = warmcache_pages_due(d);
     uint64_t free, claimed;
 
@@ -436,10 +445,10 @@ int warmcache_claim(const struct domain *d, unsigned long pages)
     {
         unsigned long held = warmcache_pages_held();
 
-        get_outstanding_claims(&free, &claimed);    /* held pages are free, too */
-        /* Nothing to do, or nothing that would help: the claim itself tells. */
-        if ( claim + claimed > free || held <= due || claim + claimed + held <= free ||
-             !warmcache_make_room(d, 9) )
+        get_outstanding_claims(&free, &claimed); /* held pages are free, too */
+        /* Nothing to do, or nothing would help: the claim itself tells. */
+        if ( claim + claimed > free || held <= due ||
+             claim + claimed + held <= free || !warmcache_make_room(d, 9) )
             return 0;
         if ( hypercall_preempt_check() )
             return -ERESTART;
