@@ -23,6 +23,8 @@ const struct fault_class fault_classes[] = {
      "exchange < and <=, or > and >=, in a branch after a compare"},
     {"I/F", FAULT_TEXT, false, "wrong parameter",
      "delete the instruction that sets an argument of a call"},
+    {"LOCK", FAULT_TEXT, false, "missing acquire or release",
+     "delete a call that takes or releases a lock"},
     {"PANIC", FAULT_RUNTIME, false, "clean crash", "call panic()"},
     {"STACK", FAULT_RUNTIME, false, "stack corruption",
      "flip one bit of the kernel stack of a random task"},
@@ -32,6 +34,9 @@ const struct fault_class fault_classes[] = {
      "free live allocations 0 to 256 ms after they were made"},
     {"LEAK", FAULT_RUNTIME, true, "missing free", "skip calls of kfree"},
     {"COPY", FAULT_RUNTIME, true, "overrun", "lengthen memory copies"},
+    {"SIZE", FAULT_RUNTIME, true, "allocation too small", "give kmalloc half the size asked for"},
+    {"IRQ", FAULT_RUNTIME, true, "missing interrupt restore",
+     "leave interrupts off when a spinlock is released"},
 };
 
 const size_t fault_classes_len = sizeof(fault_classes) / sizeof(fault_classes[0]);

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-void code_init(struct code *code)
+void code_init(struct code *code, const struct image *image)
 {
     memset(code, 0, sizeof(*code));
+    code->image = image;
     ZydisDecoderInit(&code->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 }
 

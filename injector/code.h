@@ -20,6 +20,7 @@ struct insn {
 };
 
 struct code {
+    const struct image *image;
     ZydisDecoder decoder;
     const struct image_function *function;
     struct insn *insns;
@@ -27,7 +28,8 @@ struct code {
     uint64_t undecoded;                 /* bytes at the end that are no instruction */
 };
 
-void code_init(struct code *code);
+/* Of functions of @image, which outlives it. */
+void code_init(struct code *code, const struct image *image);
 void code_done(struct code *code);
 
 /* Decode @f from its start. -ENOMEM. */

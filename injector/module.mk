@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 injector_plan_SRCS := $(addprefix injector/,classes.c code.c image.c image_dwarf.c image_patch.c \
-	mutate.c mutate_operand.c plan.c plan_json.c target.c)
+	mutate.c mutate_lock.c mutate_operand.c plan.c plan_json.c target.c)
 
 WCR_SRCS += $(injector_plan_SRCS) injector/faults_cli.c injector/plan_cli.c injector/vmlinux.c
 WCR_LIBS += jansson libdw libelf libxxhash smartcols
@@ -9,11 +9,13 @@ WCR_LDLIBS += -lZydis
 AGENT_SRCS += injector/domctl.c injector/inject.c injector/text_fault.c
 AGENT_LIBS += jansson xencall xencontrol xenevtchn xenforeignmemory
 
-UNIT_TESTS += $(addprefix injector/tests/,mutate_test plan_test text_fault_test)
+UNIT_TESTS += $(addprefix injector/tests/,mutate_test plan_test semantics_test text_fault_test)
 injector_test_SRCS := $(addprefix injector/tests/,oracle.c sample.c) $(injector_plan_SRCS) \
 	testbed/env.c
 mutate_test_SRCS := injector/tests/mutate_test.c $(injector_test_SRCS)
-mutate_test_LDLIBS := -lZydis
+mutate_test_LDLIBS := -lZydis -lcapstone
 plan_test_SRCS := injector/tests/plan_test.c $(injector_test_SRCS)
-plan_test_LDLIBS := -lZydis
+plan_test_LDLIBS := -lZydis -lcapstone
+semantics_test_SRCS := injector/tests/semantics_test.c $(injector_test_SRCS)
+semantics_test_LDLIBS := -lZydis -lcapstone
 text_fault_test_SRCS := injector/tests/text_fault_test.c injector/text_fault.c

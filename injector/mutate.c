@@ -6,7 +6,7 @@
 static const struct mutate_class classes[] = {
     {"TEXT", mutate_text}, {"NOP", mutate_nop},   {"INIT", mutate_init}, {"DST", mutate_dst},
     {"SRC", mutate_src},   {"PTR", mutate_ptr},   {"BR", mutate_br},     {"LOOP", mutate_loop},
-    {"OBO", mutate_obo},   {"I/F", mutate_if},
+    {"OBO", mutate_obo},   {"I/F", mutate_if},     {"LOCK", mutate_lock},
 };
 
 const struct mutate_class *mutate_class_find(const char *name)
@@ -149,14 +149,18 @@ static bool is_argument(ZydisRegister reg)
     }
 }
 
-static bool writes(const struct insn *insn, ZydisRegister reg)
+/* Also unnamed, as rep stos writes rcx and rdi, and div writes rdx. */
+static bool writes(const struct code *code, const struct insn *insn, ZydisRegister reg)
 {
     ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    ZydisDecodedInstruction d;
 
-    for (unsigned k = 0; k < insn->d.operand_count_visible; k++)
-        if ((insn->op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) && operand_is_gpr(&insn->op[k]) &&
-            ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, insn->op[k].reg.value) ==
-                whole)
+    if (ZYAN_FAILED(ZydisDecoderDecodeFull(&code->decoder, insn->bytes, insn->d.length, &d, op)))
+        return true;
+    for (unsigned k = 0; k < d.operand_count; k++)
+        if ((op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) && operand_is_gpr(&op[k]) &&
+            ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, op[k].reg.value) == whole)
             return true;
     return false;
 }
@@ -183,7 +187,7 @@ bool mutate_if(const struct code *code, unsigned i, unsigned *n, uint8_t *bytes)
             return false;
         if (insn_is_call(next))
             return delete(insn, n, bytes);
-        if (insn_is_branch(next) || writes(next, insn->op[0].reg.value))
+        if (insn_is_branch(next) || writes(code, next, insn->op[0].reg.value))
             return false;
     }
     return false;

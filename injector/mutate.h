@@ -26,6 +26,6 @@ struct mutate_class {
 const struct mutate_class *mutate_class_find(const char *name);
 
 mutate_variant_fn mutate_text, mutate_nop, mutate_init, mutate_dst, mutate_src, mutate_ptr,
-    mutate_br, mutate_loop, mutate_obo, mutate_if;
+    mutate_br, mutate_loop, mutate_obo, mutate_if, mutate_lock;
 
 #endif

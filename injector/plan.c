@@ -45,7 +45,7 @@ int plan_source_open(const char *vmlinux, struct plan_source **ret, struct err *
         free(s);
         return r;
     }
-    code_init(&s->code);
+    code_init(&s->code, s->image);
     *ret = s;
     return 0;
 }

@@ -3,7 +3,7 @@
 #
 # Compile the run-time faults against a kernel.
 #
-#   build.sh KERNEL_BUILD OUTDIR [CLASS...]
+#   build.sh KERNEL_BUILD OUTDIR [CLASS...]      (default: all)
 #
 # KERNEL_BUILD is a tree that modules can be built against, with vmlinux and its DWARF.
 # Each class becomes OUTDIR/CLASS.ko. Exits 1 if one fails, with the compiler's words.
@@ -14,7 +14,7 @@ mkdir -p "$2"
 out=$(cd "$2" && pwd)
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -gt 0 ] || set -- PANIC STACK ALLOC FREE LEAK COPY
+[ $# -gt 0 ] || set -- $(cd "$here" && ls [A-Z]*.stp | sed 's/\.stp$//')
 
 [ -f "$build/vmlinux" ] || { echo "$build/vmlinux: not there; build the kernel first" >&2; exit 1; }
 command -v stap >/dev/null || { echo "stap: not installed (Debian package systemtap)" >&2; exit 1; }

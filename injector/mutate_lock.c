@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* LOCK: a lock that is not taken, or not given back. */
+#include "injector/mutate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Sorted. They return nothing: a call whose result is used cannot just go. */
+static const char *const locks[] = {
+    "_raw_read_lock",       "_raw_read_lock_bh",         "_raw_read_lock_irq",
+    "_raw_read_unlock",     "_raw_read_unlock_bh",       "_raw_read_unlock_irq",
+    "_raw_read_unlock_irqrestore",
+    "_raw_spin_lock",       "_raw_spin_lock_bh",         "_raw_spin_lock_irq",
+    "_raw_spin_unlock",     "_raw_spin_unlock_bh",       "_raw_spin_unlock_irq",
+    "_raw_spin_unlock_irqrestore",
+    "_raw_write_lock",      "_raw_write_lock_bh",        "_raw_write_lock_irq",
+    "_raw_write_unlock",    "_raw_write_unlock_bh",      "_raw_write_unlock_irq",
+    "_raw_write_unlock_irqrestore",
+    "down",                 "down_read",                 "down_write",
+    "mutex_lock",           "mutex_lock_io",             "mutex_unlock",
+    "up",                   "up_read",                   "up_write",
+};
+
+static int name_cmp(const void *name, const void *lock)
+{
+    return strcmp(name, *(const char *const *)lock);
+}
+
+bool mutate_lock(const struct code *code, unsigned i, unsigned *n, uint8_t *bytes)
+{
+    const struct insn *insn = &code->insns[i];
+    uint64_t to = insn_branch_target(insn);
+    const struct image_function *f;
+
+    if (*n || !insn_is_call(insn) || !to)
+        return false;
+    f = image_function_at(code->image, to);
+    if (!f || f->va != to ||
+        !bsearch(f->name, locks, sizeof(locks) / sizeof(locks[0]), sizeof(locks[0]), name_cmp))
+        return false;
+    change_to_nop(insn, bytes);
+    *n = 1;
+    return true;
+}
