@@ -16,6 +16,11 @@ mutate_test_SRCS := injector/tests/mutate_test.c $(injector_test_SRCS)
 mutate_test_LDLIBS := -lZydis -lcapstone
 plan_test_SRCS := injector/tests/plan_test.c $(injector_test_SRCS)
 plan_test_LDLIBS := -lZydis -lcapstone
+$(B)/tests/injector/tests/plan_test: | $(B)/tests/recorded
+$(B)/tests/recorded: injector/tests/recorded.S | packages
+	@mkdir -p $(@D)
+	$(CC) -nostdlib -static -Wl,-Ttext=0xffffffff81000000 -Wl,-e,recorded_update \
+		-Wl,--build-id=0x0102030405060708090a0b0c0d0e0f1011121314 -o $@ $<
 semantics_test_SRCS := injector/tests/semantics_test.c $(injector_test_SRCS)
 semantics_test_LDLIBS := -lZydis -lcapstone
 text_fault_test_SRCS := injector/tests/text_fault_test.c injector/text_fault.c

@@ -2,9 +2,7 @@
 /*
  * The text classes. Each says, for an instruction in its function, in which ways it can be
  * changed; an instruction that can be changed in at least one way is a candidate.
- *
- * To add one: a file mutate_NAME.c with a variant function, its line here and in mutate.c,
- * and a line in classes.c.
+ * docs/adding-a-class.md tells how to add one.
  */
 #ifndef WCR_INJECTOR_MUTATE_H
 #define WCR_INJECTOR_MUTATE_H

@@ -29,6 +29,7 @@ static bool way(const struct code *code, const struct insn *i, unsigned op, unsi
     unsigned bit = w - BASE_WAYS;
 
     memcpy(bytes, i->bytes, i->d.length);
+    /* Both halves at once, as one operand, the first. */
     if (insn_is_twin(i))
         return op == 0 && w < BASE_WAYS && change_register(i, 0, w, bytes) &&
                change_register(i, 1, w, bytes) && change_is_twin(code, i, bytes);
@@ -101,9 +102,6 @@ bool mutate_src(const struct code *code, unsigned i, unsigned *n, uint8_t *bytes
 {
     const struct insn *insn = &code->insns[i];
 
-    /* A zero is no source. */
-    if (insn_is_twin(insn) && insn->d.mnemonic != ZYDIS_MNEMONIC_TEST)
-        return false;
     return is_statement(insn) && next_way(code, insn, is_only_read, false, n, bytes);
 }
 

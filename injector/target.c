@@ -38,6 +38,9 @@ int target_parse(const char *text, struct target *ret, struct err *err)
     *ret = (struct target){.kind = TARGET_ALL};
     if (!strcmp(text, "all"))
         return 0;
+    if (!strncmp(text, "module:", 7))
+        return err_set(err, EINVAL, "target '%s': loaded modules are out of reach of text faults; "
+                       "build the code into the kernel and name it by dir:, file: or func:", text);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         size_t len = strlen(kinds[i].prefix);
 

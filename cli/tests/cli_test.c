@@ -312,6 +312,47 @@ static void page_has_the_fault_classes(void **state)
     free(page);
 }
 
+/* What the page shows, indented by 4, stands in the file that it named last. */
+static void block_check(const char *name, const char *block)
+{
+    char *file = fixture_read(name);
+
+    if (!strstr(file, block))
+        fail_msg("%s has no longer: %s", name, block);
+    free(file);
+}
+
+static void page_shows_the_source(void **state)
+{
+    char *page = fixture_read("docs/adding-a-class.md"), *rest = page, *line;
+    char name[64] = "", block[2048] = "";
+    unsigned blocks = 0, lines = 0;
+
+    (void)state;
+    while ((line = strsep(&rest, "\n"))) {
+        const char *file = line;
+        bool shown = !strncmp(line, "    ", 4);
+
+        lines++;
+        if (shown || (!*line && *block && rest && !strncmp(rest, "    ", 4)))
+            snprintf(block + strlen(block), sizeof(block) - strlen(block), "%s\n",
+                     shown ? line + 4 : "");
+        else if (*block) {
+            assert_int_not_equal(*name, '\0');
+            block_check(name, block);
+            blocks++;
+            *block = '\0';
+        }
+        while ((file = strstr(file, "`injector/"))) {
+            file++;
+            snprintf(name, sizeof(name), "%.*s", (int)strcspn(file, "`"), file);
+        }
+    }
+    assert_int_equal(blocks, 7);
+    assert_true(lines < 100);
+    free(page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +363,7 @@ int main(void)
         cmocka_unit_test(command_lines),
         cmocka_unit_test(every_command_refuses_unknown_options),
         cmocka_unit_test(faults_and_plans_name_kinds_alike),
+        cmocka_unit_test(page_shows_the_source),
         cmocka_unit_test(page_has_the_fault_classes),
     };
 

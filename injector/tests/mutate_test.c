@@ -230,6 +230,9 @@ static void orderings(void **state)
     only_way("OBO", 1, "\x7e\x00");
     only_way("OBO", 4, "\x73\x00");
     only_way("OBO", 6, NULL);
+    /* Whoever jumps to the branch brings other flags. */
+    decode("sample_joined");
+    only_way("OBO", 1, NULL);
 }
 
 /* The last to set rdi, and what sets esi; not the first, and not rbx. */

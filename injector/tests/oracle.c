@@ -499,11 +499,16 @@ static const struct rule {
     bool (*wants)(const struct oracle *o, const cs_insn *i);        /* NULL: see becomes */
     const char *(*becomes)(const cs_insn *old, const cs_insn *new);
 } rules[] = {
-    {"NOP", wants_any, is_deleted},     {"INIT", wants_init, is_deleted},
-    {"BR", wants_br, is_deleted},       {"I/F", wants_if, is_deleted},
-    {"LOCK", wants_lock, is_deleted},   {"LOOP", wants_loop, is_negated},
-    {"OBO", wants_obo, is_off_by_one},  {"DST", NULL, is_written_elsewhere},
-    {"SRC", NULL, is_read_elsewhere},   {"PTR", NULL, is_lost_pointer},
+    {"NOP", wants_any, is_deleted},
+    {"INIT", wants_init, is_deleted},
+    {"DST", NULL, is_written_elsewhere},
+    {"SRC", NULL, is_read_elsewhere},
+    {"PTR", NULL, is_lost_pointer},
+    {"BR", wants_br, is_deleted},
+    {"LOOP", wants_loop, is_negated},
+    {"OBO", wants_obo, is_off_by_one},
+    {"I/F", wants_if, is_deleted},
+    {"LOCK", wants_lock, is_deleted},
 };
 
 static const struct rule *rule_of(const char *class)

@@ -24,6 +24,7 @@ FUNCTION(sample_order, ".byte 0x48, 0x39, 0xc3, 0x7c, 0x00, 0x48, 0x39, 0xc3, 0x
 FUNCTION(sample_call, ".byte 0x48, 0x89, 0xcf, 0x48, 0x89, 0xc7, 0xbe, 1, 0, 0, 0, 0x48, 0x89, 0xc3, 0xe8, 0, 0, "
                       "0, 0\nret");
 
+FUNCTION(sample_joined, "cmp %rax, %rbx\n0: jl 1f\njmp 0b\n1: ret");
 FUNCTION(sample_counted, "mov $6, %ecx\nmov $1, %esi\nrep stosq\ncall mutex_lock");
 FUNCTION(mutex_lock, "ret");
 FUNCTION(mutex_trylock, "ret");

@@ -24,6 +24,7 @@ void sample_entry(void);                /* mov %rdi, 8(%rsp); movl $0, (%rsp); m
 void sample_order(void);                /* cmp; jl; cmp; mov %eax, %ebx; ja; cmp; jne */
 void sample_call(void);                 /* mov %rcx, %rdi; mov %rax, %rdi; mov $1, %esi;
                                            mov %rax, %rbx; call */
+void sample_joined(void);               /* cmp; 0: jl 1f; jmp 0b; 1: ret */
 void sample_counted(void);              /* mov $6, %ecx; mov $1, %esi; rep stosq; call */
 void sample_locks(void);                /* call mutex_lock; call mutex_trylock; call into the middle of
                                            mutex_lock; jmp mutex_lock */

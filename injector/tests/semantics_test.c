@@ -23,7 +23,7 @@ struct judged {
     struct image *image;
     struct oracle *oracle;
     struct code code;
-    uint64_t candidates, ways;
+    uint64_t functions, unknown, candidates, ways;
 };
 
 static void judged_open(struct judged *j, const char *path)
@@ -81,16 +81,20 @@ static void judge_function(struct judged *j, const struct mutate_class *class,
     struct err err = {0};
     const char *bad = oracle_enter(j->oracle, f);
 
-    if (bad)
-        fail_msg("%s: %s", f->name, bad);
+    j->functions++;
+    if (bad) {
+        printf("# %s: %s\n", f->name, bad);
+        j->unknown++;
+        return;
+    }
     if (code_decode(&j->code, f, &err))
         fail_msg("%s", err.msg);
     for (unsigned i = 0; i < j->code.len; i++)
         judge_instruction(j, class, i);
 }
 
-/* Each text class, over the functions of @target; all have a candidate there. */
-static void judge_target(const char *path, const char *text)
+/* Class @only, or each text class when it is NULL, over a target; all have candidates. */
+static void judge_target(const char *path, const char *text, const char *only)
 {
     const struct image_function *f;
     struct target target;
@@ -103,14 +107,17 @@ static void judge_target(const char *path, const char *text)
         fail_msg("%s", err.msg);
     f = image_functions(j.image, &n);
     for (size_t c = 0; c < fault_classes_len; c++) {
-        if (fault_classes[c].kind != FAULT_TEXT)
+        if (fault_classes[c].kind != FAULT_TEXT ||
+            (only && strcmp(fault_classes[c].name, only) != 0))
             continue;
-        j.candidates = j.ways = 0;
+        j.functions = j.unknown = j.candidates = j.ways = 0;
         for (size_t i = 0; i < n; i++)
             if (target_has_function(&target, j.image, &f[i]))
                 judge_function(&j, mutate_class_find(fault_classes[c].name), &f[i]);
         printf("# %s: %s: %" PRIu64 " candidates, %" PRIu64 " ways\n", text, fault_classes[c].name,
                j.candidates, j.ways);
+        /* Capstone 4 does not know a few privileged instructions. */
+        assert_true(j.unknown * 1000 < j.functions);
         if (!j.candidates)
             fail_msg("%s: no candidate of %s", text, fault_classes[c].name);
     }
@@ -120,19 +127,31 @@ static void judge_target(const char *path, const char *text)
 static void of_samples(void **state)
 {
     (void)state;
-    judge_target("/proc/self/exe", "file:injector/tests/sample.c");
+    judge_target("/proc/self/exe", "file:injector/tests/sample.c", NULL);
 }
 
-static void of_ext4(void **state)
+static const char *kernel(void)
 {
     const char *path = oracle_vmlinux();
 
-    (void)state;
     if (!path) {
         print_message("no vmlinux: set WCR_VMLINUX, or run 'make testbed'\n");
         skip();
     }
-    judge_target(path, "dir:fs/ext4");
+    return path;
+}
+
+static void of_ext4(void **state)
+{
+    (void)state;
+    judge_target(kernel(), "dir:fs/ext4", NULL);
+}
+
+/* What ext4 does not call is called elsewhere. */
+static void locks_of_a_kernel(void **state)
+{
+    (void)state;
+    judge_target(kernel(), "all", "LOCK");
 }
 
 int main(void)
@@ -140,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_samples),
         cmocka_unit_test(of_ext4),
+        cmocka_unit_test(locks_of_a_kernel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
