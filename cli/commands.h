@@ -17,6 +17,7 @@ enum wcr_exit {
 int cmd_run(int argc, char **argv);         /* campaigns/ */
 int cmd_plan(int argc, char **argv);        /* injector/ */
 int cmd_faults(int argc, char **argv);      /* injector/ */
+int cmd_inject(int argc, char **argv);      /* campaigns/ */
 int cmd_compare(int argc, char **argv);     /* analysis/ */
 int cmd_export(int argc, char **argv);      /* analysis/ */
 int cmd_gate(int argc, char **argv);        /* analysis/ */

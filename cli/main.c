@@ -17,6 +17,7 @@ static const struct command {
     {"run", cmd_run, "run a campaign of fault-injection trials, or go on with one"},
     {"plan", cmd_plan, "print fault plans without running anything"},
     {"faults", cmd_faults, "list the fault classes"},
+    {"inject", cmd_inject, "put a fault into a running guest, from domain 0"},
     {"compare", cmd_compare, "compare the outcomes with the mechanism enabled and disabled"},
     {"export", cmd_export, "write the results as csv, json, markdown or latex"},
     {"gate", cmd_gate, "judge a campaign by a policy file; for continuous integration"},

@@ -2,7 +2,7 @@
 # bash completion for wcr: source this file, or copy it to
 # /usr/share/bash-completion/completions/wcr. A test compares it with the program.
 
-_wcr_commands='run plan faults compare export gate show doctor testbed help'
+_wcr_commands='run plan faults inject compare export gate show doctor testbed help'
 
 _wcr_options()
 {
@@ -10,6 +10,7 @@ _wcr_options()
     run) echo --db --jobs --json --check --executor --testbed --connect --agent --vmlinux ;;
     plan) echo --class --target --seed --count --index --json --vmlinux --testbed ;;
     faults) echo --target --json --vmlinux --testbed ;;
+    inject) echo --domain --class --target --seed --index --vmlinux --wait --at-once --json ;;
     compare) echo --db --campaign --json ;;
     export) echo --db --format --table --columns --campaign --output ;;
     gate) echo --db --policy --campaign --junit --json ;;
@@ -24,7 +25,7 @@ _wcr_values()
 {
     case $1:$2 in
     run:--executor) echo testbed xen ;;
-    plan:--class | plan:-c) wcr faults 2>/dev/null | awk 'NR > 1 { print $1 }' ;;
+    plan:--class | plan:-c | inject:--class | inject:-c) wcr faults 2>/dev/null | awk 'NR > 1 { print $1 }' ;;
     *:--target | *:-t) echo all dir: file: func: range: ;;
     export:--format | export:-f) echo csv json markdown latex ;;
     export:--table | export:-t) echo compare outcomes pairs trials ;;

@@ -47,7 +47,8 @@ int domctl_gdbsx_check(struct xencall_handle *call, uint32_t domid, struct err *
         return 0;
     if (errno == ENOSYS || errno == EOPNOTSUPP)
         return err_set(err, EOPNOTSUPP, "the hypervisor was built without guest debugging "
-                       "(CONFIG_GDBSX): it cannot tell when the fault is reached");
+                       "(CONFIG_GDBSX): it cannot tell when the fault is reached; it can be written "
+                       "at once");
     return err_set(err, errno, "domain %u: cannot ask for its debugging state: %s", domid,
                    strerror(errno));
 }

@@ -83,8 +83,11 @@ static void handles_close(struct injection *in)
 static int domain_check(struct injection *in, struct err *err)
 {
     xc_dominfo_t info;
-    int n = xc_domain_getinfo(in->xc, in->domid, 1, &info);
+    int n;
 
+    if (!in->domid)
+        return err_set(err, EINVAL, "domain 0 would stop before it could put a fault into itself");
+    n = xc_domain_getinfo(in->xc, in->domid, 1, &info);
     if (n < 1 || info.domid != in->domid)
         return err_set(err, ESRCH, "domain %" PRIu32 ": no such domain", in->domid);
     if (info.hvm)
@@ -213,7 +216,7 @@ static int breakpoint_set(struct injection *in, unsigned vcpu, struct err *err)
         return r == -ENODATA ? 0 : r;
     if (dr[7] & DR7_ENABLE_ANY)
         return err_set(err, EBUSY, "domain %" PRIu32 ", vCPU %u: the guest uses hardware "
-                       "breakpoints itself", in->domid, vcpu);
+                       "breakpoints itself, or another injection waits", in->domid, vcpu);
     dr[0] = in->fault.va;
     dr[6] = DR6_DEFAULT;
     dr[7] = DR7_DEFAULT | DR7_ENABLE_0;

@@ -4,11 +4,11 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
-#include "injector/plan.h"
+#include "cli/number.h"
+#include "injector/plan_cli.h"
 #include "injector/vmlinux.h"
 
 struct options {
@@ -42,20 +42,6 @@ static void usage(FILE *f)
           f);
 }
 
-static int number(const char *option, const char *text, uint64_t *ret)
-{
-    char *end;
-
-    errno = 0;
-    *ret = strtoull(text, &end, 0);
-    /* What JSON and the database hold, too. */
-    if (!errno && end != text && !*end && *text != '-' && *ret <= INT64_MAX)
-        return 0;
-    fprintf(stderr, "wcr plan: %s '%s': expected a number from 0 to %" PRId64 "\n", option, text,
-            INT64_MAX);
-    return -EINVAL;
-}
-
 /* 0, -EINVAL told, or 1: there is nothing left to do. */
 static int options_parse(int argc, char **argv, struct options *o)
 {
@@ -72,9 +58,9 @@ static int options_parse(int argc, char **argv, struct options *o)
         switch (c) {
         case 'c': o->class_name = optarg; break;
         case 't': o->target = optarg; break;
-        case 's': r = number("--seed", optarg, &o->seed); break;
-        case 'n': r = number("--count", optarg, &o->count); break;
-        case 'i': r = number("--index", optarg, &o->first); break;
+        case 's': r = option_number("plan", "--seed", optarg, INT64_MAX, &o->seed); break;
+        case 'n': r = option_number("plan", "--count", optarg, INT64_MAX, &o->count); break;
+        case 'i': r = option_number("plan", "--index", optarg, INT64_MAX, &o->first); break;
         case 'j': o->json = true; break;
         case 'k': o->vmlinux = optarg; break;
         case 'T': o->testbed = optarg; break;
@@ -106,10 +92,8 @@ static void hex_print(const uint8_t *bytes, unsigned len)
     printf("%*s", len < 10 ? 3 * (10 - (int)len) : 0, "");
 }
 
-static void plan_print(const struct plan *p)
+void plan_print(const struct plan *p)
 {
-    printf("%s seed %" PRIu64 " index %u, after %" PRIu32 " ms\n", p->class_name, p->seed, p->index,
-           p->delay_ms);
     if (!p->text) {
         if (p->rate_hi)
             printf("  strikes once every %" PRIu64 " to %" PRIu64 " calls\n", p->rate_lo,
@@ -136,6 +120,8 @@ static int plans_print(const struct options *o, struct plan_source *source, stru
         if (r)
             return r;
         if (!o->json) {
+            printf("%s seed %" PRIu64 " index %u, after %" PRIu32 " ms\n", plan.class_name, plan.seed,
+                   plan.index, plan.delay_ms);
             plan_print(&plan);
             continue;
         }

@@ -194,6 +194,14 @@ static void add_drive(struct args *a, const char *name, const char *options)
     add(a, "virtio-blk-pci,drive=%s", strtok(strdupa(name), "."));
 }
 
+static void add_image(struct args *a, const char *name, const char *image)
+{
+    add(a, "-drive");
+    add(a, "file=%s.base,if=none,id=%s,format=%s,readonly=on", name, name, image_format(image));
+    add(a, "-device");
+    add(a, "virtio-blk-pci,drive=%s", name);
+}
+
 static void add_port(struct args *a, const char *id, const char *socket, unsigned nr)
 {
     add(a, "-chardev");
@@ -232,11 +240,9 @@ static void build_args(struct args *a, const struct testbed_config *config,
     add_drive(a, "dom0.qcow2", "format=qcow2,cache=unsafe");
     add_drive(a, "data.qcow2", "format=qcow2,cache=unsafe,discard=unmap");
     add_drive(a, "status.qcow2", "format=qcow2,cache=unsafe");
-    add(a, "-drive");
-    add(a, "file=tools.base,if=none,id=tools,format=%s,readonly=on",
-        image_format(config->tools_image));
-    add(a, "-device");
-    add(a, "virtio-blk-pci,drive=tools");
+    add_image(a, "tools", config->tools_image);
+    if (o->disk)
+        add_image(a, "disk", o->disk);
     add(a, "-serial");
     add(a, "file:%s", FILE_CONSOLE);
     add(a, "-qmp");
@@ -312,6 +318,8 @@ int testbed_qemu_spawn(const struct testbed_config *config, const struct testbed
         r = link_file(dirfd, config->kernel, "kernel.base", err);
     if (!r)
         r = link_file(dirfd, config->tools_image, "tools.base", err);
+    if (!r && options->disk)
+        r = link_file(dirfd, options->disk, "disk.base", err);
     if (r)
         goto out;
     build_args(&a, config, options, append);

@@ -132,6 +132,31 @@ uint32_t xen_domain_find(struct xen *x, const uint8_t uuid[16])
     return 0;
 }
 
+static bool domain_has_name(struct xen *x, const char *domid, const char *name)
+{
+    char path[64], found[256];
+
+    snprintf(path, sizeof(path), "/local/domain/%s/name", domid);
+    return !xen_store_read(x, path, found, sizeof(found)) && !strcmp(found, name);
+}
+
+int xen_domain_named(struct xen *x, const char *domain, uint32_t *ret, struct err *err)
+{
+    unsigned n = 0, i;
+    char *end, **domids;
+
+    *ret = (uint32_t)strtoul(domain, &end, 10);
+    if (end != domain && !*end)
+        return 0;
+    domids = xs_directory(x->xs, XBT_NULL, "/local/domain", &n);
+    for (i = 0; i < n && !domain_has_name(x, domids[i], domain); i++)
+        ;
+    if (i < n)
+        *ret = (uint32_t)strtoul(domids[i], NULL, 10);
+    free(domids);
+    return i < n ? 0 : err_set(err, ESRCH, "domain '%s': no such domain", domain);
+}
+
 int xen_domain_pause(struct xen *x, uint32_t domid, struct err *err)
 {
     if (xc_domain_pause(x->xc, domid) < 0)
@@ -151,6 +176,16 @@ int xen_domain_crash(struct xen *x, uint32_t domid, struct err *err)
     if (xc_domain_shutdown(x->xc, domid, SHUTDOWN_crash) < 0)
         return err_set(err, errno, "domain %u: cannot force a crash: %s", domid, strerror(errno));
     return 0;
+}
+
+const char *xen_state_name(enum domain_state state)
+{
+    static const char *const names[] = {
+        [DOMAIN_GONE] = "gone", [DOMAIN_RUNNING] = "running", [DOMAIN_PAUSED] = "paused",
+        [DOMAIN_CRASHED] = "crashed", [DOMAIN_SHUTDOWN] = "shutdown",
+    };
+
+    return names[state];
 }
 
 const char *xen_shutdown_name(unsigned reason)

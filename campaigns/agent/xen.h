@@ -36,10 +36,14 @@ int xen_host_info(struct xen *x, uint64_t *ret_free_pages, unsigned *ret_domains
 int xen_domain_info(struct xen *x, uint32_t domid, struct domain_info *ret, struct err *err);
 /* The domain that bears the UUID and is not dying; 0: there is none, or nobody can tell. */
 uint32_t xen_domain_find(struct xen *x, const uint8_t uuid[16]);
+/* By its number, or the name that the toolstack gave it. -ESRCH. */
+int xen_domain_named(struct xen *x, const char *domain, uint32_t *ret, struct err *err);
 int xen_domain_pause(struct xen *x, uint32_t domid, struct err *err);
 int xen_domain_unpause(struct xen *x, uint32_t domid, struct err *err);
 int xen_domain_crash(struct xen *x, uint32_t domid, struct err *err);
 
+/* "running", "paused", "crashed", "shutdown", "gone" */
+const char *xen_state_name(enum domain_state state);
 /* "poweroff", "reboot", "crash", ... */
 const char *xen_shutdown_name(unsigned reason);
 

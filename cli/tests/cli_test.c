@@ -278,6 +278,42 @@ static void every_command_refuses_unknown_options(void **state)
     }
 }
 
+/* What is told before a hypervisor is needed. */
+static void injections_that_cannot_be(void **state)
+{
+    static const struct {
+        const char *words[6], *err;
+    } lines[] = {
+        {{NULL}, "--domain is needed"},
+        {{"--class", "NOP"}, "--domain is needed"},
+        {{"--domain", "web"}, "--class is needed; 'wcr faults' lists"},
+        {{"-d", "web", "-c", "NOPE"}, "unknown fault class 'NOPE' (known: TEXT, NOP, "},
+        {{"-d", "web", "-c", "NOP", "--seed", "x"}, "--seed 'x': expected a number from 0 to "},
+        {{"-d", "web", "-c", "NOP", "--wait", "86401"}, "--wait '86401': expected a number from 0 to 86400"},
+        {{"-d", "web", "-c", "NOP", "--index", "-1"}, "--index '-1': expected a number from 0 to 4294967295"},
+        {{"-d", "web", "-c", "NOP", "PTR"}, "unexpected argument 'PTR'"},
+        {{"-d", "web", "-c", "NOP", "--vmlinux", "/no/such"}, "/no/such: No such file"},
+        {{"-d", "web", "-c", "NOP", "--vmlinux", "Makefile"}, "Makefile: "},
+        {{"-d", "web", "-c", "LEAK", "-s", "7"}, "'staprun -L LEAK.ko lo=1000 hi=4000 seed="},
+        {{"-d", "web", "-c", "PANIC"}, "'staprun -L PANIC.ko seed="},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        const char *const *w = lines[i].words;
+        char *out, *err;
+
+        assert_int_equal(fixture_command(cmd_inject, &out, &err, "inject", w[0], w[1], w[2], w[3], w[4],
+                                         w[5], NULL),
+                         WCR_EXIT_ERROR);
+        fixture_contains(err, "wcr inject: ");
+        fixture_contains(err, lines[i].err);
+        assert_string_equal(out, "");
+        free(out);
+        free(err);
+    }
+}
+
 /* Who reads both sees one word for one kind. */
 static void faults_and_plans_name_kinds_alike(void **state)
 {
@@ -362,6 +398,7 @@ int main(void)
         cmocka_unit_test(man_page_has_everything),
         cmocka_unit_test(command_lines),
         cmocka_unit_test(every_command_refuses_unknown_options),
+        cmocka_unit_test(injections_that_cannot_be),
         cmocka_unit_test(faults_and_plans_name_kinds_alike),
         cmocka_unit_test(page_shows_the_source),
         cmocka_unit_test(page_has_the_fault_classes),

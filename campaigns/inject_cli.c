@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* wcr inject */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "campaigns/agent/clock.h"
+#include "campaigns/agent/xen.h"
+#include "cli/commands.h"
+#include "cli/number.h"
+#include "injector/inject.h"
+#include "injector/plan_cli.h"
+#include "injector/vmlinux.h"
+
+#define IMPATIENT_MS 2
+#define WAIT_MAX_S 86400
+
+struct options {
+    const char *domain, *class_name, *target, *vmlinux;
+    uint64_t seed, index, wait_s;
+    bool json, at_once;
+};
+
+/* What came of it. */
+struct result {
+    uint32_t domid;
+    struct domain_info domain;
+    bool activated;
+    uint64_t start_ns, activated_ns, end_ns;
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    stop = 1;
+}
+
+static void usage(FILE *f)
+{
+    fputs("usage: wcr inject --domain DOMAIN --class CLASS [OPTION...]\n\n"
+          "Put a text fault into a running PV guest. Run it as root in domain 0. The plan is\n"
+          "the one 'wcr plan' prints for the same kernel, class, target, seed and index. It\n"
+          "waits until the guest gets to the instruction and changes it just before it is\n"
+          "executed; a guest that does not get there in time, or Ctrl-C, leaves the guest as\n"
+          "it was. Then it watches what becomes of the guest.\n\n"
+          "  -d, --domain DOMAIN    name or number of the guest\n"
+          "  -c, --class CLASS      fault class; 'wcr faults' lists them\n"
+          "  -t, --target TARGET    where, as for 'wcr plan' (default: all)\n"
+          "  -s, --seed SEED        (default: 1)\n"
+          "      --index I          number of the plan of this seed (default: 0)\n"
+          "      --vmlinux FILE     the guest's kernel with symbols (default: the testbed's)\n"
+          "  -w, --wait SECONDS     wait for the instruction, and watch, so long (default: 10)\n"
+          "      --at-once          change it now, whoever executes it when\n"
+          "  -j, --json             one object\n"
+          "  -h, --help\n\n"
+          "Exit status: 0 the instruction was changed and, but for --at-once, executed; 1 it was\n"
+          "not reached, and the guest is as it was; 2 an error; refused are plans that the\n"
+          "guest's memory contradicts (another kernel, or one that patched the instruction when\n"
+          "it booted: try another --index), guests that are not PV or use hardware breakpoints\n"
+          "themselves, and, but for --at-once, a Xen built without CONFIG_GDBSX.\n",
+          f);
+}
+
+static int options_check(const struct options *o)
+{
+    if (!o->domain)
+        fputs("wcr inject: --domain is needed: the name or number of a running guest\n", stderr);
+    else if (!o->class_name)
+        fputs("wcr inject: --class is needed; 'wcr faults' lists the classes\n", stderr);
+    else
+        return 0;
+    return -EINVAL;
+}
+
+/* 0, -EINVAL told, or 1: there is nothing left to do. */
+static int options_parse(int argc, char **argv, struct options *o)
+{
+    static const struct option longs[] = {
+        {"domain", required_argument, NULL, 'd'},  {"class", required_argument, NULL, 'c'},
+        {"target", required_argument, NULL, 't'},  {"seed", required_argument, NULL, 's'},
+        {"index", required_argument, NULL, 'i'},   {"vmlinux", required_argument, NULL, 'k'},
+        {"wait", required_argument, NULL, 'w'},    {"at-once", no_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},          {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    int c, r = 0;
+
+    while (!r && (c = getopt_long(argc, argv, "d:c:t:s:w:jh", longs, NULL)) != -1) {
+        switch (c) {
+        case 'd': o->domain = optarg; break;
+        case 'c': o->class_name = optarg; break;
+        case 't': o->target = optarg; break;
+        case 's': r = option_number("inject", "--seed", optarg, INT64_MAX, &o->seed); break;
+        case 'i': r = option_number("inject", "--index", optarg, UINT32_MAX, &o->index); break;
+        case 'w': r = option_number("inject", "--wait", optarg, WAIT_MAX_S, &o->wait_s); break;
+        case 'k': o->vmlinux = optarg; break;
+        case 'o': o->at_once = true; break;
+        case 'j': o->json = true; break;
+        case 'h': usage(stdout); return 1;
+        default: usage(stderr); return -EINVAL;
+        }
+    }
+    if (!r && optind < argc) {
+        fprintf(stderr, "wcr inject: unexpected argument '%s'\n", argv[optind]);
+        r = -EINVAL;
+    }
+    return r ? r : options_check(o);
+}
+
+/* A run-time fault is code in the guest, which domain 0 cannot put there. */
+static int module_advise(const struct plan *p, struct err *err)
+{
+    char rate[64] = "";
+
+    if (p->rate_hi)
+        snprintf(rate, sizeof(rate), " lo=%" PRIu64 " hi=%" PRIu64, p->rate_lo, p->rate_hi);
+    return err_set(err, EOPNOTSUPP,
+                   "class '%s' is a module that the guest loads itself: build it with "
+                   "'injector/stap/build.sh KERNEL_BUILD . %s', KERNEL_BUILD being the build tree "
+                   "of the guest's kernel, and load it in the guest with 'staprun -L %s.ko%s "
+                   "seed=%" PRIu64 "'; it says 'wcr: fault activated' on the guest's console when "
+                   "it strikes first, and 'staprun -d %s' ends it",
+                   p->class_name, p->class_name, p->class_name, rate, p->param_seed, p->class_name);
+}
+
+static int plan_make(const struct options *o, struct plan *ret, struct err *err)
+{
+    const struct fault_class *class = fault_class_find(o->class_name);
+    struct plan_source *source = NULL;
+    int r = 0;
+
+    /* An unknown class is told by plan_draw, without a kernel. */
+    if (class && class->kind == FAULT_TEXT)
+        r = vmlinux_open(o->vmlinux, NULL, &source, err);
+    if (!r)
+        r = plan_draw(source, o->class_name, o->target, o->seed, (unsigned)o->index, ret, err);
+    plan_source_free(source);
+    return r || ret->text ? r : module_advise(ret, err);
+}
+
+static bool ended(const struct result *t)
+{
+    return t->domain.state != DOMAIN_RUNNING && t->domain.state != DOMAIN_PAUSED;
+}
+
+/* Until the domain ends, the time is over, or somebody wants to have an end. */
+static int watch(struct xen *xen, struct injection *in, uint64_t wait_s, struct result *ret,
+                 struct err *err)
+{
+    uint64_t deadline = ret->start_ns + wait_s * 1000000000;
+    int r;
+
+    for (;;) {
+        bool activated, over = stop || deadline_over(deadline);
+        int fd, ms = POLL_MS;
+
+        r = inject_poll(in, &activated, err);
+        if (r)
+            return err_prefix(err, "domain %" PRIu32 " is left paused before the instruction",
+                              ret->domid);
+        if (activated && !ret->activated)
+            ret->activated_ns = clock_ns();
+        ret->activated = activated;
+        r = xen_domain_info(xen, ret->domid, &ret->domain, err);
+        if (r || over || ended(ret))
+            break;
+        fd = activated ? xen_watch_fd(xen) : inject_fd(in);
+        if (fd < 0)
+            ms = IMPATIENT_MS;
+        nap(ms, fd);
+        xen_watch_drain(xen);
+    }
+    ret->end_ns = clock_ns();
+    return r;
+}
+
+static int inject(const struct options *o, const struct plan *plan, struct xen *xen,
+                  struct result *ret, struct err *err)
+{
+    json_t *json = plan_to_json(plan);
+    struct injection *in = NULL;
+    struct text_fault fault;
+    int r = text_fault_from_json(json, &fault, err), r2;
+
+    json_decref(json);
+    if (!r)
+        r = inject_text_begin(ret->domid, 0, &fault,
+                              o->at_once ? INJECTION_AT_ONCE : INJECTION_AT_HIT, &in, err);
+    if (r)
+        return r;
+    ret->start_ns = clock_ns();
+    if (!o->json) {
+        printf(o->at_once ? "changed; watching for %" PRIu64 " s\n" :
+               "waiting for the guest to get there, for %" PRIu64 " s; Ctrl-C: leave it as it is\n",
+               o->wait_s);
+        fflush(stdout);
+    }
+    r = watch(xen, in, o->wait_s, ret, err);
+    r2 = inject_end(in, r ? NULL : err);
+    return r ? r : r2;
+}
+
+static double seconds(uint64_t from_ns, uint64_t to_ns)
+{
+    return (double)(to_ns - from_ns) / 1e9;
+}
+
+static void result_print(const struct options *o, const struct result *t)
+{
+    const char *reason = xen_shutdown_name(t->domain.shutdown_reason);
+    bool shutdown = t->domain.state == DOMAIN_SHUTDOWN;
+
+    if (t->activated)
+        printf("reached after %.3f s, and changed\n", seconds(t->start_ns, t->activated_ns));
+    else if (!o->at_once)
+        puts(ended(t) ? "not reached: the guest ended before" : "not reached: the guest is as it was");
+    printf("domain %" PRIu32 ": %s%s%s after %.3f s\n", t->domid, xen_state_name(t->domain.state),
+           shutdown ? ", " : "", shutdown ? reason : "", seconds(t->start_ns, t->end_ns));
+}
+
+static int result_json(const struct options *o, const struct plan *plan, const struct result *t,
+                       struct err *err)
+{
+    bool has_reason = t->domain.state == DOMAIN_CRASHED || t->domain.state == DOMAIN_SHUTDOWN;
+    json_int_t after_ns = (json_int_t)(t->activated_ns - t->start_ns);
+    json_t *json = json_pack(
+        "{s:o, s:I, s:b, s:o, s:o, s:s, s:s?, s:I}", "plan", plan_to_json(plan),
+        "domain", (json_int_t)t->domid, "changed", t->activated || o->at_once,
+        "activated", o->at_once ? json_null() : json_boolean(t->activated),
+        "activated_ns", t->activated ? json_integer(after_ns) : json_null(),
+        "state", xen_state_name(t->domain.state),
+        "shutdown_reason", has_reason ? xen_shutdown_name(t->domain.shutdown_reason) : NULL,
+        "watched_ns", (json_int_t)(t->end_ns - t->start_ns));
+
+    if (!json)
+        return err_set(err, ENOMEM, "out of memory");
+    json_dumpf(json, stdout, JSON_PRESERVE_ORDER);
+    putchar('\n');
+    json_decref(json);
+    return 0;
+}
+
+/* 1: done, and the guest is as it was. */
+static int run(const struct options *o, struct err *err)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    struct result result = {0};
+    struct xen *xen = NULL;
+    struct plan plan;
+    int r = plan_make(o, &plan, err);
+
+    if (!r)
+        r = xen_open(&xen, err);
+    if (!r)
+        r = xen_domain_named(xen, o->domain, &result.domid, err);
+    if (!r && !o->json) {
+        printf("%s seed %" PRIu64 " index %u into %s (domain %" PRIu32 ")\n", plan.class_name, plan.seed,
+               plan.index, o->domain, result.domid);
+        plan_print(&plan);
+    }
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    if (!r)
+        r = inject(o, &plan, xen, &result, err);
+    xen_close(xen);
+    if (!r && o->json)
+        r = result_json(o, &plan, &result, err);
+    else if (!r)
+        result_print(o, &result);
+    return r ? r : !result.activated && !o->at_once;
+}
+
+int cmd_inject(int argc, char **argv)
+{
+    struct options o = {.target = "all", .seed = 1, .wait_s = 10};
+    struct err err = {0};
+    int r = options_parse(argc, argv, &o);
+
+    if (r)
+        return r > 0 ? WCR_EXIT_OK : WCR_EXIT_ERROR;
+    r = run(&o, &err);
+    if (r < 0)
+        fprintf(stderr, "wcr inject: %s\n", err.msg);
+    return r < 0 ? WCR_EXIT_ERROR : r ? WCR_EXIT_FAIL : WCR_EXIT_OK;
+}

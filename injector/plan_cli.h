@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the commands that speak of plans share. */
+#ifndef WCR_INJECTOR_PLAN_CLI_H
+#define WCR_INJECTOR_PLAN_CLI_H
+
+#include "injector/plan.h"
+
+/* What the plan does, in lines for a person, indented, to standard output. */
+void plan_print(const struct plan *plan);
+
+#endif
