@@ -14,6 +14,7 @@ spec_test_SRCS := campaigns/tests/spec_test.c campaigns/spec.c injector/classes.
 
 E2E_TESTS += $(addprefix campaigns/tests/,mechanism_e2e inject_e2e kill_e2e.sh)
 mechanism_e2e_SRCS = campaigns/tests/mechanism_e2e.c $(MACHINE_SRCS)
+DEBIAN_TESTS += campaigns/tests/inject_e2e
 # Recursive: injector/module.mk comes later.
 inject_e2e_SRCS = campaigns/tests/inject_e2e.c $(filter-out testbed/env.c,$(MACHINE_SRCS)) \
 	$(injector_plan_SRCS) testbed/env.c

@@ -2,7 +2,7 @@
 /*
  * A kernel image with symbols: its functions, their bytes, what the kernel patches at boot,
  * and, from DWARF when it is there, file names and lines. Read-only once opened, but for
- * DWARF, which is read when first asked for. Addresses are those of the link (no KASLR).
+ * DWARF, which is read when first asked for. Addresses are those of the link, which a PV guest's are.
  */
 #ifndef WCR_INJECTOR_IMAGE_H
 #define WCR_INJECTOR_IMAGE_H

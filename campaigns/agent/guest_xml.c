@@ -33,13 +33,13 @@ static void disk(FILE *f, const char *source, const char *target)
 }
 
 /*
- * nokaslr: text plans name addresses. panic=-1: a panic ends the domain at once. The
- * backend then maps the page cache's own pages only without persistent grants.
+ * panic=-1: a panic ends the domain at once. The backend maps the page cache's own pages only
+ * without persistent grants.
  */
 static void cmdline(FILE *f, const struct agent_options *opt, const struct guest_params *p,
                     const char *mode, uint64_t run_id)
 {
-    fputs("<cmdline>console=hvc0 nokaslr panic=-1 xen_blkfront.feature_persistent=0 wcr=1", f);
+    fputs("<cmdline>console=hvc0 panic=-1 xen_blkfront.feature_persistent=0 wcr=1", f);
     fprintf(f, " wcr.mode=%s wcr.run_id=%" PRIu64 " wcr.files=%" PRIu32 " wcr.blocks=%" PRIu32
             " wcr.seed=%" PRIu64 " wcr.fs=", mode, run_id, p->files, p->blocks, p->seed);
     escaped(f, p->filesystem);

@@ -104,23 +104,28 @@ static int cmd_poke(struct guest *g, int argc, char **argv)
     return file_write(POKE_FILE, text);
 }
 
+int module_load(const char *path, const char *parameters)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), r;
+
+    if (fd < 0)
+        return -errno;
+    r = syscall(SYS_finit_module, fd, parameters, 0) < 0 ? -errno : 0;
+    close(fd);
+    return r;
+}
+
 /* load MODULE NAME=VALUE... */
 static int cmd_load(struct guest *g, int argc, char **argv)
 {
     char path[256], text[512];
-    int fd, r;
 
     (void)g;
     if (argc < 2 || strchr(argv[1], '/'))
         return -EINVAL;
     snprintf(path, sizeof(path), MODULE_DIR "/%s.ko", argv[1]);
     join(argc - 2, argv + 2, text, sizeof(text));
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    r = syscall(SYS_finit_module, fd, text, 0) < 0 ? -errno : 0;
-    close(fd);
-    return r;
+    return module_load(path, text);
 }
 
 static int child_wait(struct guest *g, pid_t pid)

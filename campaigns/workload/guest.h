@@ -56,6 +56,9 @@ int status_file_write_all(struct guest *g, uint32_t file);
 /* Read the tables of the run before; pages that are not sound are made "nothing known". */
 int status_tables_load(struct guest *g);
 void status_tables_init(struct guest *g);
+/* command.c: the file, with parameters as insmod takes them. */
+int module_load(const char *path, const char *parameters);
+
 /* Called now and then by whatever takes long in init. */
 void init_heartbeat(struct guest *g);
 

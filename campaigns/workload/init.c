@@ -3,11 +3,14 @@
 #define _GNU_SOURCE
 #include "campaigns/workload/guest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -16,6 +19,8 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+
+#define BOOT_MODULES "/lib/wcr/boot"
 
 static struct guest *guest;
 
@@ -101,6 +106,25 @@ static _Noreturn void fail(struct guest *g, const char *what, int error)
         status_phase_set(g, PHASE_FAILED);
     }
     forever(g && g->head ? g : NULL);
+}
+
+/* What a kernel that was not built for this guest needs for its disks, in the order of names. */
+static int modules_load(void)
+{
+    struct dirent **list;
+    int n = scandir(BOOT_MODULES, &list, NULL, alphasort), r = 0;
+
+    for (int i = 0; i < n; i++) {
+        char path[sizeof(BOOT_MODULES "/") + NAME_MAX];
+
+        snprintf(path, sizeof(path), BOOT_MODULES "/%s", list[i]->d_name);
+        if (!r && list[i]->d_name[0] != '.')
+            r = module_load(path, "");
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
+    return r;
 }
 
 /* The devices appear when their backend connects. */
@@ -279,6 +303,9 @@ int main(void)
     r = cmdline_read(cmdline, sizeof(cmdline)) ?: guest_options_parse(cmdline, &guest->opt);
     if (r)
         fail(NULL, "kernel command line", r);
+    r = modules_load();
+    if (r)
+        fail(NULL, "loading modules from " BOOT_MODULES, r);
     r = device_wait(guest->opt.device) ?: device_wait("/dev/xvdb") ?: status_open(guest);
     if (r)
         fail(guest, "status disk", r);

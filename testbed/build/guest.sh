@@ -69,6 +69,7 @@ initrd_libraries()
 
 initrd_key()
 {
+    echo "linux $LINUX_HASH"
     echo "stap $STAP_HASH"
     echo "hostile $HOSTILE_HASH"
     key_systemtap
@@ -104,7 +105,7 @@ strip_program()
 initrd_build()
 {
     local p
-    mkdir -p root/{dev,proc,sys,tmp,data,bin,usr/bin,usr/lib/systemtap,usr/libexec/systemtap,lib64,lib/wcr/stap}
+    mkdir -p root/{dev,proc,sys,tmp,data,bin,usr/bin,usr/lib/systemtap,usr/libexec/systemtap,lib64,lib/wcr/{boot,stap}}
     for p in "$OUT"/guest/*; do
         if [ "$(basename "$p")" = init ]; then
             strip_program "$p" root/init
@@ -120,8 +121,9 @@ initrd_build()
         mkdir -p "root/$(dirname "$p")"
         cp -L "$p" "root/$p"
     done
-    cp "$STAP"/modules/*.ko root/lib/wcr/stap/
-    [ "$STOCK" = 1 ] || cp "$HOSTILE/wcr_fuzz.ko" root/lib/wcr/
+    [ ! -e "$LINUX/modules" ] || cp "$LINUX"/modules/*.ko root/lib/wcr/boot/
+    [ -z "$STAP" ] || cp "$STAP"/modules/*.ko root/lib/wcr/stap/
+    [ -z "$HOSTILE" ] || [ "$STOCK" = 1 ] || cp "$HOSTILE/wcr_fuzz.ko" root/lib/wcr/
     pack_cpio root guest-initrd.img
     rm -rf root
 }

@@ -292,7 +292,7 @@ void machine_other_start(const char *mode, int vcpus)
                  "name = \"other\"\nuuid = \"" MACHINE_OTHER_UUID "\"\ntype = \"pv\"\n"
                  "kernel = \"/tools/guest-vmlinuz\"\nramdisk = \"/tools/guest-initrd.img\"\n"
                  "memory = 96\nvcpus = %d\non_crash = \"preserve\"\n"
-                 "extra = \"console=hvc0 nokaslr panic=-1 xen_blkfront.feature_persistent=0 wcr=1 "
+                 "extra = \"console=hvc0 panic=-1 xen_blkfront.feature_persistent=0 wcr=1 "
                  "wcr.mode=%s wcr.files=%d wcr.blocks=%d wcr.seed=2\"\n"
                  "disk = [ \"phy:/dev/ram14,xvda,w\", \"phy:/dev/ram15,xvdb,w\" ]\nE\n"
                  "xl create /tmp/other", vcpus, mode, MACHINE_OTHER_FILES, MACHINE_OTHER_BLOCKS);
