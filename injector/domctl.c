@@ -39,16 +39,21 @@ static int domctl(struct xencall_handle *call, struct xen_domctl *op)
     return r;
 }
 
-int domctl_gdbsx_check(struct xencall_handle *call, uint32_t domid, struct err *err)
+int domctl_debug_event(struct xencall_handle *call, uint32_t domid, unsigned *ret_vcpu,
+                       unsigned *ret_trap, struct err *err)
 {
     struct xen_domctl op = {.cmd = XEN_DOMCTL_gdbsx_domstatus, .domain = (domid_t)domid};
+    const struct xen_domctl_gdbsx_domstatus *status = &op.u.gdbsx_domstatus;
 
-    if (domctl(call, &op) >= 0)
-        return 0;
+    if (domctl(call, &op) >= 0) {
+        *ret_vcpu = status->vcpu_id;
+        *ret_trap = status->vcpu_ev;
+        return status->paused && status->vcpu_id != ~0u;
+    }
     if (errno == ENOSYS || errno == EOPNOTSUPP)
         return err_set(err, EOPNOTSUPP, "the hypervisor was built without guest debugging "
-                       "(CONFIG_GDBSX): it cannot tell when the fault is reached; it can be written "
-                       "at once");
+                       "(CONFIG_GDBSX): it cannot tell what the guest reaches; a fault can be "
+                       "written at once");
     return err_set(err, errno, "domain %u: cannot ask for its debugging state: %s", domid,
                    strerror(errno));
 }

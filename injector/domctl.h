@@ -9,8 +9,13 @@
 
 struct xencall_handle;
 
-/* -EOPNOTSUPP: the hypervisor was built without guest debugging (CONFIG_GDBSX). */
-int domctl_gdbsx_check(struct xencall_handle *call, uint32_t domid, struct err *err);
+/*
+ * 1: a vCPU of the paused domain stopped at a breakpoint; which one, and at what (a trap's
+ * number). It is told once. 0: none. -EOPNOTSUPP: the hypervisor was built without guest
+ * debugging (CONFIG_GDBSX).
+ */
+int domctl_debug_event(struct xencall_handle *call, uint32_t domid, unsigned *ret_vcpu,
+                       unsigned *ret_trap, struct err *err);
 
 /*
  * A vCPU's extended processor state (AVX and later), which a context read and written back

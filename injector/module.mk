@@ -6,7 +6,7 @@ WCR_SRCS += $(injector_plan_SRCS) injector/faults_cli.c injector/plan_cli.c inje
 WCR_LIBS += jansson libdw libelf libxxhash smartcols
 WCR_LDLIBS += -lZydis
 
-AGENT_SRCS += injector/domctl.c injector/inject.c injector/text_fault.c
+AGENT_SRCS += $(addprefix injector/,addresses.c coverage.c debug.c domctl.c inject.c text_fault.c)
 AGENT_LIBS += jansson xencall xencontrol xenevtchn xenforeignmemory
 
 UNIT_TESTS += $(addprefix injector/tests/,mutate_test plan_test semantics_test text_fault_test)

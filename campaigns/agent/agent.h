@@ -39,6 +39,7 @@ struct guest_params {
     char filesystem[16], mount_options[128];
 };
 
+struct coverage;
 struct injection;
 
 struct agent {
@@ -55,6 +56,9 @@ struct agent {
     uint64_t run_id;            /* of the boot that runs or ran last */
     struct injection *injection;    /* a text fault that is applied or armed; NULL: none */
     bool injection_blind;           /* this hypervisor does not tell when it is reached */
+    struct coverage *coverage;      /* of the blocks that are watched instead; NULL: none are */
+    uint64_t *blocks;
+    size_t blocks_len;
 };
 
 /* Requests; @ret gets the reply's fields. */

@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "campaigns/agent/clock.h"
 #include "campaigns/agent/proto.h"
+#include "injector/addresses.h"
+#include "injector/coverage.h"
 #include "injector/inject.h"
 
 #define LOAD_MS 30000
@@ -128,6 +131,44 @@ int fault_inject(struct agent *a, const json_t *request, struct err *err)
     return runtime_inject(a, class_name, params ? params : json_object_get(plan, "params"), err);
 }
 
+int fault_watch(struct agent *a, const json_t *request, struct err *err)
+{
+    const char *text = json_string_value(json_object_get(request, "blocks"));
+    int r;
+
+    if (!text)
+        return err_set(err, EINVAL, "'blocks': expected a string of addresses");
+    fault_release(a);
+    free(a->blocks);
+    r = addresses_parse(text, &a->blocks, &a->blocks_len, err);
+    if (r)
+        a->blocks = NULL;
+    return r ? r : coverage_begin(a->domid, a->blocks, a->blocks_len, &a->coverage, err);
+}
+
+int fault_executed(struct agent *a, json_t **ret, struct err *err)
+{
+    bool *hit = calloc(a->blocks_len, sizeof(*hit));
+    char *text = NULL;
+    size_t n = 0;
+    int r;
+
+    if (!hit)
+        return err_set(err, ENOMEM, "out of memory");
+    r = coverage_end(a->coverage, hit, err);
+    a->coverage = NULL;
+    for (size_t i = 0; i < a->blocks_len; i++)
+        if (hit[i])
+            a->blocks[n++] = a->blocks[i];
+    a->blocks_len = n;
+    free(hit);
+    if (!r)
+        text = addresses_format(a->blocks, n);
+    *ret = text ? json_string(text) : NULL;
+    free(text);
+    return r || *ret ? r : err_set(err, ENOMEM, "out of memory");
+}
+
 static int text_poll(struct agent *a, struct activation *act, struct err *err)
 {
     bool activated = act->activated;
@@ -146,6 +187,8 @@ static int text_poll(struct agent *a, struct activation *act, struct err *err)
 
 int fault_poll(struct agent *a, struct activation *act, struct err *err)
 {
+    if (a->coverage)
+        return coverage_poll(a->coverage, err);
     if (a->injection)
         return text_poll(a, act, err);
     act->known = true;
@@ -158,9 +201,10 @@ int fault_poll(struct agent *a, struct activation *act, struct err *err)
 
 int fault_fd(struct agent *a, bool *ret_impatient)
 {
-    int fd = a->injection && !a->injection_blind ? inject_fd(a->injection) : -1;
+    bool armed = a->coverage || (a->injection && !a->injection_blind);
+    int fd = a->coverage ? coverage_fd(a->coverage) : armed ? inject_fd(a->injection) : -1;
 
-    *ret_impatient = a->injection && !a->injection_blind && fd < 0;
+    *ret_impatient = armed && fd < 0;
     return fd;
 }
 
@@ -169,4 +213,6 @@ void fault_release(struct agent *a)
     if (a->injection)
         inject_end(a->injection, NULL);
     a->injection = NULL;
+    coverage_end(a->coverage, NULL, NULL);
+    a->coverage = NULL;
 }

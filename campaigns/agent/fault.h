@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Putting a plan's fault into the running guest. */
+/* Putting a plan's fault into the running guest, or watching what it executes. */
 #ifndef WCR_AGENT_FAULT_H
 #define WCR_AGENT_FAULT_H
 
@@ -7,6 +7,13 @@
 
 /* Apply the fault that @request names. Errors are experiment errors. */
 int fault_inject(struct agent *a, const json_t *request, struct err *err);
+
+/*
+ * Watch the blocks that @request names (addresses.h), until fault_executed says which of them
+ * were reached: a string of the same kind.
+ */
+int fault_watch(struct agent *a, const json_t *request, struct err *err);
+int fault_executed(struct agent *a, json_t **ret, struct err *err);
 
 /* Called while the guest is watched: bring @act up to date; let the guest go on. */
 int fault_poll(struct agent *a, struct activation *act, struct err *err);
@@ -17,7 +24,7 @@ int fault_poll(struct agent *a, struct activation *act, struct err *err);
  */
 int fault_fd(struct agent *a, bool *ret_impatient);
 
-/* Drop what the injection holds (breakpoints, maps); the mutation stays. */
+/* Drop what injection or watching hold (breakpoints, maps); the mutation stays. */
 void fault_release(struct agent *a);
 
 #endif

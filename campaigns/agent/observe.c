@@ -255,9 +255,13 @@ static int ready_for_trial(struct agent *a, struct err *err)
     return r;
 }
 
+/* With "blocks", those of the kernel's that were executed are "executed" in the reply. */
 int guest_golden(struct agent *a, const json_t *q, json_t **ret, struct err *err)
 {
+    bool watch = json_object_get(q, "blocks") != NULL;
+    struct activation none = {0};
     struct observation o;
+    json_t *executed = NULL;
     uint64_t run_ms, start;
     int r;
 
@@ -269,10 +273,19 @@ int guest_golden(struct agent *a, const json_t *q, json_t **ret, struct err *err
     console_poll(&a->console);
     console_mark(&a->console);
     start = clock_ns();
-    r = observe(a, start + ms_to_ns(run_ms), NULL, &o, err);
+    if (watch)
+        r = fault_watch(a, q, err);
     if (!r)
-        *ret = outcome_reply(a, &o, start, NULL);
-    return r;
+        r = observe(a, start + ms_to_ns(run_ms), watch ? &none : NULL, &o, err);
+    if (!r && watch)
+        r = fault_executed(a, &executed, err);
+    fault_release(a);
+    if (r)
+        return r;
+    *ret = outcome_reply(a, &o, start, NULL);
+    if (watch)
+        json_object_set_new(*ret, "executed", executed);
+    return 0;
 }
 
 /* The workload goes on for a while, so that a fault does not always meet the same instant. */

@@ -14,7 +14,7 @@
 
 #include "lib/err.h"
 
-#define PROTO_LINE_MAX 65536
+#define PROTO_LINE_MAX 4194304   /* the blocks of a whole kernel fit */
 #define PROTO_DEPTH_MAX 32
 #define PROTO_REFUSED ESTALE
 
