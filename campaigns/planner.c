@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "injector/addresses.h"
 #include "injector/plan.h"
 
 struct injector_planner {
     char *vmlinux;
     struct plan_source *source;
+    struct profile *profile;
 };
 
 /* splitmix64's finaliser: every bit of the input matters to every bit of the output. */
@@ -32,23 +34,27 @@ unsigned planner_delay_ms(const struct spec *spec, const char *class_name, uint6
     return spec->delay_min_ms + (unsigned)(h % span);
 }
 
+/* Opened when it is first needed. */
+static int source_open(struct injector_planner *p, struct err *err)
+{
+    if (p->source)
+        return 0;
+    if (!p->vmlinux)
+        return err_set(err, ENOENT, "no kernel with symbols to draw plans from: run 'make testbed', "
+                       "or name one with --vmlinux");
+    return plan_source_open(p->vmlinux, &p->source, err);
+}
+
 static int injector_draw(void *ctx, const struct spec *spec, const struct spec_class *c,
                          uint64_t seed, unsigned index, json_t **ret, struct err *err)
 {
     const struct fault_class *class = fault_class_find(c->class_name);
     struct injector_planner *p = ctx;
     struct plan plan;
-    int r;
+    int r = class->kind == FAULT_TEXT ? source_open(p, err) : 0;
 
-    if (class->kind == FAULT_TEXT && !p->source) {
-        if (!p->vmlinux)
-            return err_set(err, ENOENT,
-                           "no kernel with symbols to draw plans from: run 'make testbed', or "
-                           "name one with --vmlinux");
-        r = plan_source_open(p->vmlinux, &p->source, err);
-        if (r)
-            return r;
-    }
+    if (r)
+        return r;
     r = plan_draw(p->source, class->name, c->target, seed, index, &plan, err);
     if (r)
         return r;
@@ -77,6 +83,77 @@ int planner_open(const char *vmlinux, struct planner *ret, struct err *err)
     return 0;
 }
 
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Add @more to the ascending @va, without what is there already. Frees @more. */
+static int merge(uint64_t **va, size_t *len, uint64_t *more, size_t n, struct err *err)
+{
+    uint64_t *p = reallocarray(*va, *len + n + 1, sizeof(*p));
+    size_t to = 0;
+
+    if (!p) {
+        free(more);
+        return err_set(err, ENOMEM, "out of memory");
+    }
+    memcpy(p + *len, more, n * sizeof(*p));
+    free(more);
+    n += *len;
+    qsort(p, n, sizeof(*p), compare);
+    for (size_t i = 0; i < n; i++)
+        if (!to || p[i] != p[to - 1])
+            p[to++] = p[i];
+    *va = p;
+    *len = to;
+    return 0;
+}
+
+int planner_blocks(struct planner *planner, const struct spec *spec, json_t **ret_profile,
+                   char **ret_blocks, struct err *err)
+{
+    struct injector_planner *p = planner->ctx;
+    json_t *targets = json_array();
+    uint64_t *va = NULL, *more;
+    size_t len = 0, n;
+    int r = source_open(p, err);
+
+    for (unsigned i = 0; !r && i < spec->classes_len; i++) {
+        const struct spec_class *c = &spec->classes[i];
+
+        if (fault_class_find(c->class_name)->kind != FAULT_TEXT)
+            continue;
+        r = plan_blocks(p->source, c->target, &more, &n, err);
+        if (!r)
+            r = merge(&va, &len, more, n, err);
+        json_array_append_new(targets, json_string(c->target));
+    }
+    if (!r && !len)
+        r = err_set(err, ENODATA, "%s: no class changes the kernel's text", spec->path);
+    *ret_blocks = r ? NULL : addresses_format(va, len);
+    free(va);
+    *ret_profile = r ? NULL : json_pack("{s:s, s:O, s:I}", "build_id",
+                                        plan_source_build_id(p->source), "targets", targets,
+                                        "blocks", (json_int_t)len);
+    json_decref(targets);
+    if (!r && (!*ret_blocks || !*ret_profile))
+        r = err_set(err, ENOMEM, "out of memory");
+    return r;
+}
+
+int planner_use_profile(struct planner *planner, const json_t *profile, struct err *err)
+{
+    struct injector_planner *p = planner->ctx;
+    int r = source_open(p, err);
+
+    if (!r)
+        r = profile_from_json(profile, &p->profile, err);
+    return r ? r : plan_source_set_profile(p->source, p->profile, err);
+}
+
 void planner_close(struct planner *planner)
 {
     struct injector_planner *p = planner->ctx;
@@ -84,6 +161,7 @@ void planner_close(struct planner *planner)
     if (!p)
         return;
     plan_source_free(p->source);
+    profile_free(p->profile);
     free(p->vmlinux);
     free(p);
     planner->ctx = NULL;

@@ -23,6 +23,15 @@ struct planner {
 int planner_open(const char *vmlinux, struct planner *ret, struct err *err);
 void planner_close(struct planner *planner);
 
+/*
+ * The blocks of the text classes' targets, as addresses.h has them, and the profile that is to
+ * be made of them, without "executed". Both are the caller's. -ENODATA: no class has a target.
+ */
+int planner_blocks(struct planner *planner, const struct spec *spec, json_t **ret_profile,
+                   char **ret_blocks, struct err *err);
+/* From now on only what the profile says was executed is drawn. */
+int planner_use_profile(struct planner *planner, const json_t *profile, struct err *err);
+
 /* The delay before the injection: uniform in the spec's range, from (class, seed, index) alone. */
 unsigned planner_delay_ms(const struct spec *spec, const char *class_name, uint64_t seed,
                           unsigned index);

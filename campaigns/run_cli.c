@@ -2,14 +2,17 @@
 /* wcr run */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "analysis/compare.h"
+#include "campaigns/profile.h"
 #include "campaigns/runner.h"
 #include "cli/commands.h"
+#include "injector/profile.h"
 #include "testbed/testbed.h"
 
 static volatile sig_atomic_t stop;
@@ -24,6 +27,7 @@ static void usage(FILE *f)
 {
     fputs("usage: wcr run SPEC --db FILE [--jobs N] [--json] [--testbed FILE]\n"
           "       wcr run SPEC --db FILE --executor xen [--connect URI] [--agent COMMAND]\n"
+          "       wcr run SPEC --profile FILE\n"
           "       wcr run SPEC --check\n\n"
           "Runs the campaign that the file SPEC describes (campaigns/specs/quick.yaml shows\n"
           "every field) and records it in the database FILE. Stopped or killed at any\n"
@@ -33,6 +37,8 @@ static void usage(FILE *f)
           "                     at most makes sense\n"
           "  --json             one JSON object a line for each event, no progress\n"
           "  --check            only check SPEC\n"
+          "  --profile FILE     only run the workload, without a fault, and write to FILE what\n"
+          "                     of the targets it executes, for 'wcr plan' and 'wcr faults'\n"
           "  --executor NAME    testbed (default): QEMU; xen: a Xen host through an agent\n"
           "  --testbed FILE     what 'make testbed' built (default $WCR_TESTBED, else\n"
           "                     build/testbed.env)\n"
@@ -47,14 +53,14 @@ static void usage(FILE *f)
 }
 
 struct run_cli {
-    const char *spec, *db, *vmlinux, *executor;
+    const char *spec, *db, *profile, *vmlinux, *executor;
     struct executor_params params;
     unsigned jobs;
     bool json, check;
 };
 
 enum { OPT_DB = 256, OPT_JSON, OPT_CHECK, OPT_EXECUTOR, OPT_TESTBED, OPT_CONNECT, OPT_AGENT,
-       OPT_VMLINUX };
+       OPT_VMLINUX, OPT_PROFILE };
 
 static int parse(struct run_cli *cli, int argc, char **argv)
 {
@@ -64,6 +70,7 @@ static int parse(struct run_cli *cli, int argc, char **argv)
         {"db", required_argument, NULL, OPT_DB},
         {"json", no_argument, NULL, OPT_JSON},
         {"check", no_argument, NULL, OPT_CHECK},
+        {"profile", required_argument, NULL, OPT_PROFILE},
         {"executor", required_argument, NULL, OPT_EXECUTOR},
         {"testbed", required_argument, NULL, OPT_TESTBED},
         {"connect", required_argument, NULL, OPT_CONNECT},
@@ -94,6 +101,9 @@ static int parse(struct run_cli *cli, int argc, char **argv)
             break;
         case OPT_CHECK:
             cli->check = true;
+            break;
+        case OPT_PROFILE:
+            cli->profile = optarg;
             break;
         case OPT_EXECUTOR:
             cli->executor = optarg;
@@ -173,6 +183,56 @@ static void summary(const struct run_cli *cli, const struct spec *spec,
         fprintf(stderr, "wcr run: %s\n", err.msg);
 }
 
+/*
+ * Plans are to be drawn from what the workload executes: the campaign's profile, which is made
+ * once and kept, so that the campaign goes on with the same plans.
+ */
+static int use_profile(const struct run_cli *cli, const struct spec *spec,
+                       const struct executor_ops *ops, struct runner_options *o, struct err *err)
+{
+    json_t *profile;
+    int r = o->store.ops->event_get(o->store.ctx, "profile", &profile, err);
+
+    if (!r && !profile) {
+        if (o->style != PROGRESS_JSON)
+            puts("looking at what the workload executes");
+        r = profile_make(spec, ops, &cli->params, &o->planner, &profile, err);
+        if (!r)
+            r = o->store.ops->event(o->store.ctx, "profile", profile, err);
+    }
+    if (!r)
+        r = planner_use_profile(&o->planner, profile, err);
+    json_decref(profile);
+    return r == -ENODATA ? 0 : r;   /* nothing is drawn from text */
+}
+
+static int write_profile(const struct run_cli *cli, const struct spec *spec,
+                         const struct executor_ops *ops)
+{
+    char *vmlinux = find_vmlinux(cli);
+    struct planner planner;
+    struct profile *p = NULL;
+    json_t *profile = NULL;
+    struct err err = {0};
+    int r = planner_open(vmlinux, &planner, &err);
+
+    free(vmlinux);
+    if (r)
+        return fail(&err);
+    testbed_clean_leftovers();
+    r = profile_make(spec, ops, &cli->params, &planner, &profile, &err);
+    if (!r)
+        r = profile_from_json(profile, &p, &err);
+    if (!r && json_dump_file(profile, cli->profile, JSON_PRESERVE_ORDER | JSON_INDENT(1)))
+        r = err_set(&err, errno, "%s: cannot be written: %s", cli->profile, strerror(errno));
+    if (!r)
+        printf("%s: %zu of %" PRIu64 " basic blocks executed\n", cli->profile, p->len, p->blocks);
+    profile_free(p);
+    json_decref(profile);
+    planner_close(&planner);
+    return r ? fail(&err) : WCR_EXIT_OK;
+}
+
 static int run_campaign(const struct run_cli *cli, const struct spec *spec,
                         const struct executor_ops *ops)
 {
@@ -184,7 +244,7 @@ static int run_campaign(const struct run_cli *cli, const struct spec *spec,
         .stop = &stop,
     };
     char *vmlinux = find_vmlinux(cli);
-    struct runner_result result;
+    struct runner_result result = {0};
     struct err err = {0};
     int r;
 
@@ -201,14 +261,17 @@ static int run_campaign(const struct run_cli *cli, const struct spec *spec,
         return fail(&err);
     }
     testbed_clean_leftovers();
-    r = runner_run(spec, &o, &result, &err);
+    if (spec->executed)
+        r = use_profile(cli, spec, ops, &o, &err);
+    if (!r)
+        r = runner_run(spec, &o, &result, &err);
     /* Workers that had to be killed left theirs. */
     testbed_clean_leftovers();
     store_close(&o.store);
     planner_close(&o.planner);
     if (r) {
         fail(&err);
-        if (r == -EINTR)
+        if (r == -EINTR && result.planned)
             fprintf(stderr, "wcr run: %u trials are left; the same command goes on\n",
                     result.planned - result.skipped - result.done);
         return WCR_EXIT_ERROR;
@@ -233,7 +296,7 @@ int cmd_run(int argc, char **argv)
         fprintf(stderr, "wcr run: unknown executor '%s' (known: testbed, xen)\n", cli.executor);
         return WCR_EXIT_ERROR;
     }
-    if (!cli.check && !cli.db) {
+    if (!cli.check && !cli.profile && !cli.db) {
         fputs("wcr run: --db FILE is missing: where should the results go?\n", stderr);
         return WCR_EXIT_ERROR;
     }
@@ -248,7 +311,7 @@ int cmd_run(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
-    status = run_campaign(&cli, &spec, ops);
+    status = cli.profile ? write_profile(&cli, &spec, ops) : run_campaign(&cli, &spec, ops);
     spec_done(&spec);
     return status;
 }

@@ -480,6 +480,7 @@ static const struct field root_fields[] = {
     U32("faults_per_trial", faults_per_trial, 1, 1),
     {"require_activation", read_bool, offsetof(struct spec_root, spec.require_activation), false,
      0, 0, NULL, NULL},
+    {"executed", read_bool, offsetof(struct spec_root, spec.executed), false, 0, 0, NULL, NULL},
     U32("redraws", redraws, 1, 1000),
     U32("deadline_ms", deadline_ms, 1, 3600000),
     U32("activation_ms", activation_ms, 1, 3600000),
@@ -617,7 +618,7 @@ void spec_done(struct spec *spec)
 
 json_t *spec_to_json(const struct spec *s)
 {
-    json_t *classes = json_array(), *modes = json_array();
+    json_t *classes = json_array(), *modes = json_array(), *ret;
 
     for (unsigned i = 0; i < s->classes_len; i++) {
         const struct spec_class *c = &s->classes[i];
@@ -629,7 +630,7 @@ json_t *spec_to_json(const struct spec *s)
     for (int m = 0; m < MODES; m++)
         if (s->modes[m])
             json_array_append_new(modes, json_string(mode_names[m]));
-    return json_pack(
+    ret = json_pack(
         "{s:s, s:I, s:o, s:o, s:i, s:i, s:b, s:i, s:i, s:i, s:i, s:[i, i], s:{s:i, s:i}, "
         "s:{s:i, s:i, s:I, s:s, s:s}}",
         "name", s->name, "seed", (json_int_t)s->seed, "classes", classes, "modes", modes,
@@ -642,6 +643,9 @@ json_t *spec_to_json(const struct spec *s)
         (int)s->workload.files, "blocks_per_file", (int)s->workload.blocks_per_file, "seed",
         (json_int_t)s->workload.seed, "filesystem", s->workload.filesystem, "mount_options",
         s->workload.mount_options);
+    if (ret && s->executed)
+        json_object_set_new(ret, "executed", json_true());
+    return ret;
 }
 
 unsigned spec_trials(const struct spec *spec)

@@ -43,6 +43,7 @@ struct spec {
     unsigned golden_run_ms;     /* virtual time */
     unsigned faults_per_trial;
     bool require_activation;
+    bool executed;              /* text faults only where a fault-free run gets to */
     unsigned redraws;           /* plans tried for one trial, at most, when activation is required */
     unsigned deadline_ms;       /* virtual time from injection to "no crash" */
     unsigned activation_ms;     /* where activation is required: not executed by then, redraw */

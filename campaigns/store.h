@@ -40,6 +40,8 @@ struct store_ops {
     int (*environment)(void *ctx, const json_t *facts, struct err *err);
     /* Something worth keeping that is no trial: an attempt that failed, a worker that died. */
     int (*event)(void *ctx, const char *kind, const json_t *data, struct err *err);
+    /* The data of the first event of that kind; NULL: there is none. A new reference. */
+    int (*event_get)(void *ctx, const char *kind, json_t **ret, struct err *err);
 };
 
 struct store {

@@ -324,6 +324,19 @@ static int store_event(void *ctx, const char *kind, const json_t *data, struct e
     return r;
 }
 
+static int store_event_get(void *ctx, const char *kind, json_t **ret, struct err *err)
+{
+    struct db_store *s = ctx;
+    char *json;
+    int r = db_event_get(s->db, s->campaign, kind, &json, err);
+
+    if (r)
+        return r;
+    *ret = json ? json_loads(json, 0, NULL) : NULL;
+    free(json);
+    return 0;
+}
+
 static const struct store_ops db_store_ops = {
     .resume = store_resume,
     .trial = store_trial,
@@ -331,6 +344,7 @@ static const struct store_ops db_store_ops = {
     .redraw = store_redraw,
     .environment = store_environment,
     .event = store_event,
+    .event_get = store_event_get,
 };
 
 int store_open(const char *db_path, const struct spec *spec, const char *executor,

@@ -7,9 +7,9 @@ _wcr_commands='run plan faults inject compare export gate show doctor testbed he
 _wcr_options()
 {
     case $1 in
-    run) echo --db --jobs --json --check --executor --testbed --connect --agent --vmlinux ;;
-    plan) echo --class --target --seed --count --index --json --vmlinux --testbed ;;
-    faults) echo --target --json --vmlinux --testbed ;;
+    run) echo --db --jobs --json --check --profile --executor --testbed --connect --agent --vmlinux ;;
+    plan) echo --class --target --profile --seed --count --index --json --vmlinux --testbed ;;
+    faults) echo --target --profile --json --vmlinux --testbed ;;
     inject) echo --domain --class --target --seed --index --vmlinux --wait --at-once --json ;;
     compare) echo --db --campaign --json ;;
     export) echo --db --format --table --columns --campaign --output ;;

@@ -268,3 +268,21 @@ int db_event_put(struct db *db, int64_t campaign, const struct db_event *event, 
                    "INSERT INTO event (campaign_id, kind, text, data_json) VALUES (?, ?, ?, ?)",
                    "ittt", campaign, event->kind, event->text, event->json);
 }
+
+int db_event_get(struct db *db, int64_t campaign, const char *kind, char **ret_json,
+                 struct err *err)
+{
+    cleanup_stmt sqlite3_stmt *stmt = NULL;
+    int r = db_prepare(db, &stmt, err,
+                       "SELECT data_json FROM event WHERE campaign_id = ? AND kind = ? "
+                       "ORDER BY event_id LIMIT 1", "it", campaign, kind);
+
+    *ret_json = NULL;
+    if (r)
+        return r;
+    r = db_step(db, stmt, err);
+    if (r != 1)
+        return r;
+    *ret_json = strdup((const char *)sqlite3_column_text(stmt, 0));
+    return *ret_json ? 0 : err_set(err, ENOMEM, "out of memory");
+}

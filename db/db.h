@@ -181,6 +181,10 @@ int db_attempt_error(struct db *db, int64_t campaign, const char *fault_class, u
 int db_event_put(struct db *db, int64_t campaign, const struct db_event *event, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The JSON of a campaign's first event of that kind, the caller's to free; NULL: there is none. */
+int db_event_get(struct db *db, int64_t campaign, const char *kind, char **ret_json,
+                 struct err *err) __attribute__((warn_unused_result));
+
 /* ---- going on ---- */
 
 struct db_resume {

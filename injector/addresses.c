@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "injector/addresses.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,13 +32,11 @@ int addresses_parse(const char *text, uint64_t **ret, size_t *ret_n, struct err 
     if (!va)
         return err_set(err, ENOMEM, "out of memory");
     while (*at) {
-        uint64_t step;
-        char *end;
+        size_t digits = strspn(at, "0123456789abcdef");
+        uint64_t step = digits && digits <= 16 ? strtoull(at, NULL, 16) : 0;
+        const char *end = at + digits;
 
-        errno = 0;
-        step = strtoull(at, &end, 16);
-        if (errno || !isxdigit((unsigned char)*at) || (*end && *end != ' ') || (*end && !end[1]) ||
-            !step || last + step < last) {
+        if (!step || last + step < last || (*end && (*end != ' ' || !end[1]))) {
             free(va);
             return err_set(err, EINVAL, "addresses: hexadecimal distances, not 0, expected at "
                            "character %zu", (size_t)(at - text));

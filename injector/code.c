@@ -148,6 +148,11 @@ bool insn_is_nop(const struct insn *i)
            i->d.mnemonic == ZYDIS_MNEMONIC_ENDBR64;
 }
 
+bool code_begins_block(const struct code *code, unsigned i)
+{
+    return !i || code->insns[i].target || insn_is_branch(&code->insns[i - 1]);
+}
+
 uint64_t insn_branch_target(const struct insn *i)
 {
     ZyanU64 va;

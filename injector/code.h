@@ -51,6 +51,8 @@ bool insn_is_conditional(const struct insn *i);     /* jcc, with a relative targ
 bool insn_is_branch(const struct insn *i);          /* leaves the straight line: jmp, jcc, ret, ... */
 bool insn_is_call(const struct insn *i);
 bool insn_is_nop(const struct insn *i);
+/* Control may come here from elsewhere than the instruction before. */
+bool code_begins_block(const struct code *code, unsigned i);
 uint64_t insn_branch_target(const struct insn *i);  /* 0: not relative */
 bool operand_is_gpr(const ZydisDecodedOperand *op);
 /* xor r,r and sub r,r, which assign zero; test r,r, which reads r: one operand, named twice. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "injector/debug.h"
 #include "injector/domctl.h"
@@ -13,6 +14,13 @@
 #define PAGE 4096ul
 #define INT3 0xcc
 #define TRAP_INT3 3
+/*
+ * The hypervisor tells nobody of an int3: it must be asked. Stops come in bursts: where the
+ * guest gets to new code, block follows block.
+ */
+#define NAP_NS 50000
+#define NAP_MAX_NS 1000000
+#define BURST 200       /* stops handled before anybody else is looked after */
 
 struct block {
     uint64_t va;
@@ -158,11 +166,6 @@ int coverage_begin(uint32_t domid, const uint64_t *va, size_t n, struct coverage
     return 0;
 }
 
-int coverage_fd(const struct coverage *c)
-{
-    return debug_fd(&c->d);
-}
-
 /*
  * A vCPU has executed an int3: back to it, where the instruction is again. Somebody else's is
  * the kernel's own while it changes its code: it will have gone when it is executed again.
@@ -183,11 +186,11 @@ static int resolve(struct coverage *c, unsigned vcpu, struct err *err)
     return debug_context_set(&c->d, vcpu, &context, err);
 }
 
-/* Every stop paused the domain once. */
+/* Every stop paused the domain once. Returns how many there were. */
 static int resolve_all(struct coverage *c, struct err *err)
 {
     unsigned vcpu, trap;
-    int r;
+    int n = 0, r;
 
     while ((r = domctl_debug_event(c->d.call, c->d.domid, &vcpu, &trap, err)) == 1) {
         r = trap == TRAP_INT3 ? resolve(c, vcpu, err) : 0;
@@ -195,14 +198,25 @@ static int resolve_all(struct coverage *c, struct err *err)
             r = debug_unpause(&c->d, err);
         if (r)
             break;
+        n++;
     }
-    return r;
+    return r ? r : n;
 }
 
 int coverage_poll(struct coverage *c, struct err *err)
 {
-    debug_drain(&c->d);
-    return resolve_all(c, err);
+    struct timespec nap = {0, NAP_NS};
+    int stops = 0, r;
+
+    do {
+        r = resolve_all(c, err);
+        if (r < 0)
+            return r;
+        stops += r;
+        nap.tv_nsec = r ? NAP_NS : 2 * nap.tv_nsec;
+        nanosleep(&nap, NULL);
+    } while (nap.tv_nsec < NAP_MAX_NS && stops < BURST);
+    return 0;
 }
 
 int coverage_end(struct coverage *c, bool *hit, struct err *err)
@@ -218,7 +232,7 @@ int coverage_end(struct coverage *c, bool *hit, struct err *err)
         for (size_t i = 0; i < c->len; i++)
             *c->blocks[i].byte = c->blocks[i].old;
         r2 = resolve_all(c, r ? NULL : err);
-        r = r ? r : r2;
+        r = r ? r : r2 < 0 ? r2 : 0;
         r2 = debug_attach(&c->d, false, r ? NULL : err);
         r = r ? r : r2;
         r2 = debug_unpause(&c->d, r ? NULL : err);

@@ -24,10 +24,7 @@ struct coverage;
 int coverage_begin(uint32_t domid, const uint64_t *va, size_t n, struct coverage **ret,
                    struct err *err);
 
-/* Readable when coverage_poll may have something to do; -1: poll often. */
-int coverage_fd(const struct coverage *coverage);
-
-/* Never waits. Lets vCPUs that stand at a block go on. */
+/* To be called often: lets vCPUs that stand at a block go on. Takes milliseconds. */
 int coverage_poll(struct coverage *coverage, struct err *err);
 
 /*

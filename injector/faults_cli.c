@@ -12,7 +12,7 @@
 #include "injector/vmlinux.h"
 
 struct options {
-    const char *target, *vmlinux, *testbed;     /* target NULL: do not count */
+    const char *target, *profile, *vmlinux, *testbed;   /* target NULL: do not count */
     bool json;
 };
 
@@ -23,6 +23,7 @@ static void usage(FILE *f)
           "instructions from domain 0; run-time faults are modules loaded into the guest.\n\n"
           "  -t, --target TARGET    count the candidates of the text classes there: all,\n"
           "                         dir:fs/ext4, file:..., func:..., range:... (see wcr plan)\n"
+          "  -p, --profile FILE     of these only what 'wcr run --profile' saw executed\n"
           "  -j, --json             one object per line\n"
           "      --vmlinux FILE     kernel with symbols (default: the testbed's)\n"
           "      --testbed FILE     testbed description (default: $WCR_TESTBED, else\n"
@@ -35,14 +36,16 @@ static int options_parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {
         {"target", required_argument, NULL, 't'},  {"json", no_argument, NULL, 'j'},
+        {"profile", required_argument, NULL, 'p'},
         {"vmlinux", required_argument, NULL, 'k'}, {"testbed", required_argument, NULL, 'T'},
         {"help", no_argument, NULL, 'h'},          {0},
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "t:jh", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "t:p:jh", longs, NULL)) != -1) {
         switch (c) {
         case 't': o->target = optarg; break;
+        case 'p': o->profile = optarg; break;
         case 'j': o->json = true; break;
         case 'k': o->vmlinux = optarg; break;
         case 'T': o->testbed = optarg; break;
@@ -54,7 +57,7 @@ static int options_parse(int argc, char **argv, struct options *o)
         fprintf(stderr, "wcr faults: unexpected argument '%s'\n", argv[optind]);
         return -EINVAL;
     }
-    if (o->vmlinux && !o->target)
+    if ((o->vmlinux || o->profile) && !o->target)
         o->target = "all";
     return 0;
 }
@@ -149,6 +152,7 @@ static int table_print(struct plan_source *source, const struct options *o, stru
 int cmd_faults(int argc, char **argv)
 {
     struct plan_source *source = NULL;
+    struct profile *profile = NULL;
     struct options o = {0};
     struct err err = {0};
     int r = options_parse(argc, argv, &o);
@@ -157,10 +161,14 @@ int cmd_faults(int argc, char **argv)
         return r > 0 ? WCR_EXIT_OK : WCR_EXIT_ERROR;
     if (o.target)
         r = vmlinux_open(o.vmlinux, o.testbed, &source, &err);
+    if (!r && o.profile)
+        r = profile_load(o.profile, &profile, &err) ?:
+            plan_source_set_profile(source, profile, &err);
     if (!r)
         r = o.json ? json_print(source, &o, &err) : table_print(source, &o, &err);
     if (r)
         fprintf(stderr, "wcr faults: %s\n", err.msg);
     plan_source_free(source);
+    profile_free(profile);
     return r ? WCR_EXIT_ERROR : WCR_EXIT_OK;
 }

@@ -79,7 +79,7 @@ static int breakpoint_set(struct injection *in, unsigned vcpu, struct err *err)
         return r == -ENODATA ? 0 : r;
     if (dr[7] & DR7_ENABLE_ANY)
         return err_set(err, EBUSY, "domain %" PRIu32 ", vCPU %u: the guest uses hardware "
-                       "breakpoints itself", in->d.domid, vcpu);
+                       "breakpoints itself, or another injection waits", in->d.domid, vcpu);
     dr[0] = in->fault.va;
     dr[6] = DR6_DEFAULT;
     dr[7] = DR7_DEFAULT | DR7_ENABLE_0;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-injector_plan_SRCS := $(addprefix injector/,classes.c code.c image.c image_dwarf.c image_patch.c \
-	mutate.c mutate_lock.c mutate_operand.c plan.c plan_json.c target.c)
+injector_plan_SRCS := $(addprefix injector/,addresses.c classes.c code.c image.c image_dwarf.c \
+	image_patch.c mutate.c mutate_lock.c mutate_operand.c plan.c plan_json.c profile.c target.c)
 
 WCR_SRCS += $(injector_plan_SRCS) injector/faults_cli.c injector/plan_cli.c injector/vmlinux.c
 WCR_LIBS += jansson libdw libelf libxxhash smartcols
@@ -9,14 +9,16 @@ WCR_LDLIBS += -lZydis
 AGENT_SRCS += $(addprefix injector/,addresses.c coverage.c debug.c domctl.c inject.c text_fault.c)
 AGENT_LIBS += jansson xencall xencontrol xenevtchn xenforeignmemory
 
-UNIT_TESTS += $(addprefix injector/tests/,mutate_test plan_test semantics_test text_fault_test)
+UNIT_TESTS += $(addprefix injector/tests/,mutate_test plan_test profile_test semantics_test text_fault_test)
 injector_test_SRCS := $(addprefix injector/tests/,oracle.c sample.c) $(injector_plan_SRCS) \
 	testbed/env.c
 mutate_test_SRCS := injector/tests/mutate_test.c $(injector_test_SRCS)
 mutate_test_LDLIBS := -lZydis -lcapstone
 plan_test_SRCS := injector/tests/plan_test.c $(injector_test_SRCS)
 plan_test_LDLIBS := -lZydis -lcapstone
-$(B)/tests/injector/tests/plan_test: | $(B)/tests/recorded
+profile_test_SRCS := injector/tests/profile_test.c $(injector_plan_SRCS)
+profile_test_LDLIBS := -lZydis
+$(addprefix $(B)/tests/injector/tests/,plan_test profile_test): | $(B)/tests/recorded
 $(B)/tests/recorded: injector/tests/recorded.S | packages
 	@mkdir -p $(@D)
 	$(CC) -nostdlib -static -Wl,-Ttext=0xffffffff81000000 -Wl,-e,recorded_update \

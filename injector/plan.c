@@ -30,6 +30,7 @@ struct plan_source {
     struct image *image;
     struct code code;
     struct sites sites;         /* of the last class and target asked for */
+    const struct profile *profile;      /* NULL: everything is executed */
     bool dwarf_tried;
 };
 
@@ -60,6 +61,16 @@ void plan_source_free(struct plan_source *s)
     free(s);
 }
 
+int plan_source_set_profile(struct plan_source *s, const struct profile *profile, struct err *err)
+{
+    if (profile && strcmp(profile->build_id, image_build_id(s->image)) != 0)
+        return err_set(err, ESTALE, "the profile is of the kernel %s, not of %s: make it anew with "
+                       "'wcr run SPEC --profile FILE'", profile->build_id, image_build_id(s->image));
+    s->profile = profile;
+    s->sites.class_name[0] = '\0';
+    return 0;
+}
+
 const char *plan_source_build_id(const struct plan_source *s)
 {
     return image_build_id(s->image);
@@ -80,9 +91,22 @@ static int site_add(struct sites *sites, uint32_t function, uint32_t offset, str
     return 0;
 }
 
+/* Where a block that begins with instruction @i is watched; 0: the kernel rewrites all of it. */
+static uint64_t block_watched(const struct plan_source *s, unsigned i)
+{
+    const struct insn *insns = s->code.insns;
+
+    do {
+        if (!image_patched(s->image, insns[i].va, insns[i].d.length))
+            return insns[i].va;
+    } while (++i < s->code.len && !code_begins_block(&s->code, i));
+    return 0;
+}
+
 static int function_enumerate(struct plan_source *s, const struct mutate_class *class,
                               const struct target *target, uint32_t number, struct err *err)
 {
+    bool executed = true;
     int r = 0;
 
     for (unsigned i = 0; !r && i < s->code.len; i++) {
@@ -90,9 +114,25 @@ static int function_enumerate(struct plan_source *s, const struct mutate_class *
         uint8_t bytes[PLAN_BYTES];
         unsigned n = 0;
 
-        if (target_has_va(target, insn->va) && class->variant(&s->code, i, &n, bytes) &&
+        if (s->profile && code_begins_block(&s->code, i))
+            executed = profile_has(s->profile, block_watched(s, i));
+        if (executed && target_has_va(target, insn->va) && class->variant(&s->code, i, &n, bytes) &&
             !image_patched(s->image, insn->va, insn->d.length))
             r = site_add(&s->sites, number, (uint32_t)(insn->va - s->code.function->va), err);
+    }
+    return r;
+}
+
+static int function_blocks(struct plan_source *s, const struct target *target, uint32_t number,
+                           struct err *err)
+{
+    int r = 0;
+
+    for (unsigned i = 0; !r && i < s->code.len; i++) {
+        uint64_t va = code_begins_block(&s->code, i) ? block_watched(s, i) : 0;
+
+        if (va && target_has_va(target, va))
+            r = site_add(&s->sites, number, (uint32_t)(va - s->code.function->va), err);
     }
     return r;
 }
@@ -110,17 +150,15 @@ static int dwarf_load(struct plan_source *s, const struct target *target, struct
     return 0;
 }
 
-static int enumerate(struct plan_source *s, const struct mutate_class *class, const char *text,
-                     struct err *err)
+/* All candidates of @class in the target or, where that is NULL, all watched places of blocks. */
+static int target_enumerate(struct plan_source *s, const struct mutate_class *class,
+                            const char *text, struct err *err)
 {
     const struct image_function *f;
     struct target target;
     size_t n, matched = 0;
-    int r;
+    int r = target_parse(text, &target, err);
 
-    if (!strcmp(s->sites.class_name, class->name) && !strcmp(s->sites.target, text))
-        return 0;
-    r = target_parse(text, &target, err);
     if (!r)
         r = dwarf_load(s, &target, err);
     if (r)
@@ -134,14 +172,41 @@ static int enumerate(struct plan_source *s, const struct mutate_class *class, co
         matched++;
         r = code_decode(&s->code, &f[i], err);
         if (!r)
-            r = function_enumerate(s, class, &target, (uint32_t)i, err);
+            r = class ? function_enumerate(s, class, &target, (uint32_t)i, err)
+                      : function_blocks(s, &target, (uint32_t)i, err);
     }
-    if (!r && !matched)
-        r = target_explain(&target, s->image, err);
+    return r || matched ? r : target_explain(&target, s->image, err);
+}
+
+static int enumerate(struct plan_source *s, const struct mutate_class *class, const char *text,
+                     struct err *err)
+{
+    int r;
+
+    if (!strcmp(s->sites.class_name, class->name) && !strcmp(s->sites.target, text))
+        return 0;
+    r = target_enumerate(s, class, text, err);
     if (r)
         return r;
     snprintf(s->sites.class_name, sizeof(s->sites.class_name), "%s", class->name);
     snprintf(s->sites.target, sizeof(s->sites.target), "%s", text);
+    return 0;
+}
+
+int plan_blocks(struct plan_source *s, const char *target, uint64_t **ret, size_t *ret_n,
+                struct err *err)
+{
+    int r = target_enumerate(s, NULL, target, err);
+    size_t n;
+
+    if (r)
+        return r;
+    *ret = calloc(s->sites.len ? s->sites.len : 1, sizeof(**ret));
+    if (!*ret)
+        return err_set(err, ENOMEM, "out of memory");
+    for (size_t i = 0; i < s->sites.len; i++)
+        (*ret)[i] = image_functions(s->image, &n)[s->sites.p[i].function].va + s->sites.p[i].offset;
+    *ret_n = s->sites.len;
     return 0;
 }
 
@@ -184,11 +249,12 @@ int plan_count(struct plan_source *s, const char *class_name, const char *target
  * not those drawn again: this key, the order of candidates (by address) and of their ways
  * (mutate.h), and the order of draws below.
  */
-static struct rng stream(const char *build_id, const char *target, const char *class_name,
-                         uint64_t seed, unsigned index)
+static struct rng stream(const char *build_id, const char *profile, const char *target,
+                         const char *class_name, uint64_t seed, unsigned index)
 {
     char key[512];
-    int len = snprintf(key, sizeof(key), "%s\n%s\n%s\n%llu\n%u", build_id, target, class_name,
+    int len = snprintf(key, sizeof(key), "%s%s%s\n%s\n%s\n%llu\n%u", build_id,
+                       *profile ? "\n" : "", profile, target, class_name,
                        (unsigned long long)seed, index);
 
     return (struct rng){XXH64(key, (size_t)len, 0)};
@@ -231,9 +297,11 @@ static int text_draw(struct plan_source *s, const char *class_name, const char *
     if (r)
         return r;
     if (!s->sites.len)
-        return err_set(err, ENODATA, "class '%s' has no candidate in target '%s'", class_name,
-                       target);
-    rng = stream(image_build_id(s->image), target, class_name, ret->seed, ret->index);
+        return err_set(err, ENODATA, "class '%s' has no candidate in target '%s'%s", class_name,
+                       target, s->profile ? " that the profile says is executed" : "");
+    if (s->profile)
+        strcpy(ret->profile, s->profile->id);
+    rng = stream(image_build_id(s->image), ret->profile, target, class_name, ret->seed, ret->index);
     site = s->sites.p[rng_below(&rng, s->sites.len)];
     f = &image_functions(s->image, &n)[site.function];
     r = code_decode(&s->code, f, err);
@@ -254,7 +322,7 @@ static int text_draw(struct plan_source *s, const char *class_name, const char *
 
 static void runtime_draw(const struct fault_class *class, struct plan *ret)
 {
-    struct rng rng = stream("", "", class->name, ret->seed, ret->index);
+    struct rng rng = stream("", "", "", class->name, ret->seed, ret->index);
 
     if (class->rated) {
         ret->rate_lo = PLAN_RATE_LO;

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "injector/profile.h"
 #include "lib/err.h"
 
 enum fault_kind {
@@ -63,6 +64,7 @@ struct plan {
     unsigned len;
     char old_asm[96], new_asm[96];
     uint64_t candidates;            /* sites the draw was made from */
+    char profile[17];               /* the id of what they were limited to; empty: nothing */
     char build_id[41];              /* hexadecimal */
     uint64_t build_id_va;           /* where the running kernel holds it */
     /* run-time faults */
@@ -79,6 +81,20 @@ struct plan_source;
 int plan_source_open(const char *vmlinux, struct plan_source **ret, struct err *err);
 void plan_source_free(struct plan_source *source);
 const char *plan_source_build_id(const struct plan_source *source);
+
+/*
+ * From now on only what @profile (borrowed; NULL: none) says was executed is a candidate.
+ * -ESTALE: it is of another kernel.
+ */
+int plan_source_set_profile(struct plan_source *source, const struct profile *profile,
+                            struct err *err);
+
+/*
+ * The basic blocks of a target, for a profile: the first address of each that the kernel does
+ * not rewrite itself, ascending. The caller's to free. Errors as for plan_draw.
+ */
+int plan_blocks(struct plan_source *source, const char *target, uint64_t **ret, size_t *ret_n,
+                struct err *err);
 
 /*
  * Draw plan number @index of (@class_name, @target, @seed). Targets: "all", "dir:fs/ext4",

@@ -12,7 +12,7 @@
 #include "injector/vmlinux.h"
 
 struct options {
-    const char *class_name, *target, *vmlinux, *testbed;
+    const char *class_name, *target, *profile, *vmlinux, *testbed;
     uint64_t seed, first, count;
     bool json;
 };
@@ -30,6 +30,7 @@ static void usage(FILE *f)
           "                           file:fs/ext4/inode.c\n"
           "                           func:ext4_readdir\n"
           "                           range:START-END   addresses, hexadecimal\n"
+          "  -p, --profile FILE     only what 'wcr run --profile' saw executed\n"
           "  -s, --seed SEED        (default: 1)\n"
           "  -n, --count N          plans to print (default: 1)\n"
           "      --index I          number of the first one (default: 0)\n"
@@ -47,6 +48,7 @@ static int options_parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {
         {"class", required_argument, NULL, 'c'},   {"target", required_argument, NULL, 't'},
+        {"profile", required_argument, NULL, 'p'},
         {"seed", required_argument, NULL, 's'},    {"count", required_argument, NULL, 'n'},
         {"index", required_argument, NULL, 'i'},   {"json", no_argument, NULL, 'j'},
         {"vmlinux", required_argument, NULL, 'k'}, {"testbed", required_argument, NULL, 'T'},
@@ -54,10 +56,11 @@ static int options_parse(int argc, char **argv, struct options *o)
     };
     int c, r = 0;
 
-    while (!r && (c = getopt_long(argc, argv, "c:t:s:n:jh", longs, NULL)) != -1) {
+    while (!r && (c = getopt_long(argc, argv, "c:t:p:s:n:jh", longs, NULL)) != -1) {
         switch (c) {
         case 'c': o->class_name = optarg; break;
         case 't': o->target = optarg; break;
+        case 'p': o->profile = optarg; break;
         case 's': r = option_number("plan", "--seed", optarg, INT64_MAX, &o->seed); break;
         case 'n': r = option_number("plan", "--count", optarg, INT64_MAX, &o->count); break;
         case 'i': r = option_number("plan", "--index", optarg, INT64_MAX, &o->first); break;
@@ -107,6 +110,8 @@ void plan_print(const struct plan *p)
     printf(" %s\n  new  ", p->old_asm);
     hex_print(p->new_bytes, p->len);
     printf(" %s\n  one of %" PRIu64 " candidates in %s\n", p->new_asm, p->candidates, p->target);
+    if (p->profile[0])
+        printf("  that the profile %s says are executed\n", p->profile);
 }
 
 static int plans_print(const struct options *o, struct plan_source *source, struct err *err)
@@ -139,6 +144,7 @@ int cmd_plan(int argc, char **argv)
 {
     struct options o = {.target = "all", .seed = 1, .count = 1};
     struct plan_source *source = NULL;
+    struct profile *profile = NULL;
     const struct fault_class *class;
     struct err err = {0};
     int r = options_parse(argc, argv, &o);
@@ -149,10 +155,14 @@ int cmd_plan(int argc, char **argv)
     class = fault_class_find(o.class_name);
     if (class && class->kind == FAULT_TEXT)
         r = vmlinux_open(o.vmlinux, o.testbed, &source, &err);
+    if (!r && source && o.profile)
+        r = profile_load(o.profile, &profile, &err) ?:
+            plan_source_set_profile(source, profile, &err);
     if (!r)
         r = plans_print(&o, source, &err);
     if (r)
         fprintf(stderr, "wcr plan: %s\n", err.msg);
     plan_source_free(source);
+    profile_free(profile);
     return r ? WCR_EXIT_ERROR : WCR_EXIT_OK;
 }

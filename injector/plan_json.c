@@ -33,6 +33,7 @@ static int text_set(json_t *o, const struct plan *p)
            json_object_set_new(o, "old_asm", json_string(p->old_asm)) |
            json_object_set_new(o, "new_asm", json_string(p->new_asm)) |
            json_object_set_new(o, "candidates", json_integer((json_int_t)p->candidates)) |
+           (p->profile[0] && json_object_set_new(o, "profile", json_string(p->profile))) |
            json_object_set_new(o, "build_id", json_string(p->build_id)) |
            json_object_set_new(o, "build_id_va", address_json(p->build_id_va));
 }

@@ -202,7 +202,7 @@ int fault_poll(struct agent *a, struct activation *act, struct err *err)
 int fault_fd(struct agent *a, bool *ret_impatient)
 {
     bool armed = a->coverage || (a->injection && !a->injection_blind);
-    int fd = a->coverage ? coverage_fd(a->coverage) : armed ? inject_fd(a->injection) : -1;
+    int fd = armed && !a->coverage ? inject_fd(a->injection) : -1;
 
     *ret_impatient = armed && fd < 0;
     return fd;

@@ -272,7 +272,7 @@ static int mem_event(void *ctx, const char *kind, const json_t *data, struct err
 }
 
 static const struct store_ops memory_ops = {mem_resume, mem_trial,       mem_error,
-                                            mem_redraw, mem_environment, mem_event};
+                                            mem_redraw, mem_environment, mem_event, NULL};
 
 /* ---- the tests ---- */
 

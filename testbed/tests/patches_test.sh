@@ -16,7 +16,7 @@ result()
     [ "$1" -eq 0 ] || { cat "$dir/log"; printf "not "; }
     echo "ok $tests - $2"
 }
-refresh() { series_refresh "$dir/patches" "$dir/upstream" "$dir/work" 3 "$1" >"$dir/log" 2>&1; }
+refresh() { series_refresh "$dir/patches" "$dir/upstream" "$dir/work" "$1" >"$dir/log" 2>&1; }
 
 mkdir -p "$dir/cache/upstream/drivers" "$dir/patches"
 ln -s "$dir/cache/upstream" "$dir/upstream"
