@@ -380,7 +380,8 @@ static int check_filesystem(struct reader *rd, const yaml_node_t *node, const st
 
 static const struct field class_fields[] = {
     {"class", read_string, offsetof(struct spec_class, class_name), true, 0, 16, check_class, NULL},
-    {"trials", read_u32, offsetof(struct spec_class, trials), true, 1, 1000000, NULL, NULL},
+    {"trials", read_u32, offsetof(struct spec_class, trials), false, 1, 1000000, NULL, NULL},
+    {"weight", read_u32, offsetof(struct spec_class, weight), false, 1, 1000000, NULL, NULL},
     {"target", read_string, offsetof(struct spec_class, target), false, 0, 128, check_target, NULL},
     {"rate", read_range_u64, offsetof(struct spec_class, rate_lo), false, 1, 1000000000, NULL,
      NULL},
@@ -402,6 +403,10 @@ static int add_class(struct reader *rd, const yaml_node_t *node, const struct pl
     r = read_fields(rd, node, at, class_fields, c);
     if (r)
         return r;
+    if (!c->trials == !c->weight)
+        return fail(rd, node, at, c->trials ? "'trials' and 'weight' exclude each other"
+                                            : "'trials' is missing (or 'weight', a share of the "
+                                              "campaign's)");
     if (c->rate_hi && !fault_class_find(c->class_name)->rated)
         return fail(rd, node, at, "class %s has no rate", c->class_name);
     for (unsigned i = 0; i < spec->classes_len; i++)
@@ -459,10 +464,11 @@ static const struct field workload_fields[] = {
     {0},
 };
 
-/* The text of "target" at the top is the default of the classes. */
+/* What is at the top for the classes: the target of those that name none, trials to share. */
 struct spec_root {
     struct spec spec;
     char target[128];
+    unsigned trials;
 };
 
 #define U32(key, member, min, max)                                                                 \
@@ -472,6 +478,7 @@ static const struct field root_fields[] = {
     {"name", read_string, offsetof(struct spec_root, spec.name), true, 0, 64, check_name, NULL},
     {"seed", read_u64, offsetof(struct spec_root, spec.seed), true, 0, INT64_MAX / 2, NULL, NULL},
     {"classes", read_classes, offsetof(struct spec_root, spec), true, 0, 0, NULL, NULL},
+    {"trials", read_u32, offsetof(struct spec_root, trials), false, 1, 1000000, NULL, NULL},
     {"target", read_string, offsetof(struct spec_root, target), false, 0, 128, check_target, NULL},
     {"modes", read_modes, offsetof(struct spec_root, spec.modes), false, 0, 0, NULL, NULL},
     U32("golden", golden, 0, 100000),
@@ -509,10 +516,49 @@ static const struct spec defaults = {
     .workload = {.files = 64, .blocks_per_file = 64, .seed = 1, .filesystem = "ext4"},
 };
 
+/*
+ * Each trial goes to the class that is furthest behind its share (Webster's method): more of
+ * them later take none away from any.
+ */
+static void share_trials(struct spec *spec, unsigned trials)
+{
+    for (unsigned n = 0; n < trials; n++) {
+        struct spec_class *next = NULL;
+
+        for (unsigned i = 0; i < spec->classes_len; i++) {
+            struct spec_class *c = &spec->classes[i];
+
+            if (c->weight && (!next || (uint64_t)c->weight * (2 * next->trials + 1) >
+                                           (uint64_t)next->weight * (2 * c->trials + 1)))
+                next = c;
+        }
+        next->trials++;
+    }
+}
+
+static int check_weights(struct reader *rd, struct spec_root *root)
+{
+    struct spec *spec = &root->spec;
+    unsigned weights = 0;
+
+    for (unsigned i = 0; i < spec->classes_len; i++)
+        weights += !!spec->classes[i].weight;
+    if (!weights != !root->trials)
+        return err_set(rd->err, EINVAL, weights ? "%s: 'trials' is missing: how many are shared by the "
+                                                  "classes with a weight"
+                                                : "%s: 'trials': no class has a weight to share them by",
+                       rd->path);
+    share_trials(spec, root->trials);
+    return 0;
+}
+
 static int check_whole(struct reader *rd, struct spec_root *root)
 {
     struct spec *spec = &root->spec;
+    int r = check_weights(rd, root);
 
+    if (r)
+        return r;
     for (unsigned i = 0; i < spec->classes_len; i++)
         if (!*spec->classes[i].target)
             strcpy(spec->classes[i].target, *root->target ? root->target : "all");

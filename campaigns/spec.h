@@ -27,6 +27,7 @@ int reboot_mode_find(const char *name);     /* -1: no such mode */
 struct spec_class {
     char class_name[16];
     unsigned trials;
+    unsigned weight;            /* its share of the campaign's trials; 0: it has its own */
     char target[128];           /* as plan_draw takes it; only text classes have one */
     uint64_t rate_lo, rate_hi;  /* run-time classes: once every N calls; 0: the class's own */
 };

@@ -82,11 +82,17 @@ static const struct {
      "a.yaml:6: classes[1].class: unknown fault class 'FOO' (known: "},
     {HEAD CLASSES "colour: red\n", "a.yaml:6: colour: unknown key (known: name, seed, "},
     {HEAD "classes:\n- class: PANIC\n  trails: 1\n",
-     "a.yaml:5: classes[0].trails: unknown key (known: class, trials, target, rate)"},
+     "a.yaml:5: classes[0].trails: unknown key (known: class, trials, weight, target, rate)"},
     {HEAD "classes:\n- class: PANIC\n", "a.yaml:4: classes[0]: 'trials' is missing"},
     {"seed: 1\n" CLASSES, "a.yaml:1: 'name' is missing"},
     {"name: x\n" CLASSES, "a.yaml:1: 'seed' is missing"},
     {HEAD, "a.yaml:1: 'classes' is missing"},
+    {HEAD "classes:\n- {class: PANIC, trials: 1, weight: 1}\n",
+     "a.yaml:4: classes[0]: 'trials' and 'weight' exclude each other"},
+    {HEAD "classes:\n- {class: PANIC, weight: 0}\n",
+     "a.yaml:4: classes[0].weight: 0 is out of range (1 to 1000000)"},
+    {HEAD "classes:\n- {class: PANIC, weight: 1}\n", "a.yaml: 'trials' is missing: how many"},
+    {HEAD CLASSES "trials: 5\n", "a.yaml: 'trials': no class has a weight"},
     {HEAD "classes:\n- class: PANIC\n  trials: many\n",
      "a.yaml:5: classes[0].trials: expected a whole number, found 'many'"},
     {HEAD "classes:\n- class: PANIC\n  trials: '3'\n",
@@ -160,14 +166,53 @@ static void missing_file_is_named(void **state)
 
 static void shipped_specs_load(void **state)
 {
-    struct err err = {0};
-    struct spec s;
+    static const struct {
+        const char *path;
+        unsigned trials;
+    } specs[] = {{"campaigns/specs/quick.yaml", 26}, {"campaigns/specs/field-study.yaml", 802},
+                 {"campaigns/specs/file-systems.yaml", 802}};
 
     (void)state;
-    if (spec_load("campaigns/specs/quick.yaml", &s, &err))
-        fail_msg("%s", err.msg);
-    assert_int_equal(spec_trials(&s), 26);
-    spec_done(&s);
+    for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+        struct err err = {0};
+        struct spec s;
+
+        if (spec_load(specs[i].path, &s, &err))
+            fail_msg("%s", err.msg);
+        assert_int_equal(spec_trials(&s), specs[i].trials);
+        spec_done(&s);
+    }
+}
+
+/* Catches: shares that are not those of the weights, and trials that a longer campaign loses. */
+static void weights_share_trials(void **state)
+{
+    static const unsigned weights[] = {50, 30, 15, 5};
+    unsigned before[4] = {0};
+
+    (void)state;
+    for (unsigned trials = 1; trials <= 200; trials++) {
+        struct err err = {0};
+        unsigned sum = 0;
+        char text[512];
+        struct spec s;
+
+        snprintf(text, sizeof(text), HEAD "trials: %u\nclasses:\n- {class: BR, weight: 50}\n"
+                 "- {class: NOP, weight: 30}\n- {class: DST, weight: 15}\n"
+                 "- {class: LOCK, weight: 5}\n- {class: PANIC, trials: 7}\n", trials);
+        if (spec_parse("a.yaml", text, &s, &err))
+            fail_msg("%s", err.msg);
+        for (unsigned i = 0; i < 4; i++) {
+            unsigned n = s.classes[i].trials;
+
+            assert_true(n >= before[i]);
+            assert_true(100 * n + 100 > weights[i] * trials && 100 * n < weights[i] * trials + 100);
+            sum += before[i] = n;
+        }
+        assert_int_equal(sum, trials);
+        assert_int_equal(s.classes[4].trials, 7);
+        spec_done(&s);
+    }
 }
 
 /* Every key that an error message offers has a row in the page. */
@@ -208,7 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(minimal_gets_defaults),      cmocka_unit_test(everything_is_read),
         cmocka_unit_test(errors_name_line_and_place), cmocka_unit_test(missing_file_is_named),
-        cmocka_unit_test(shipped_specs_load),         cmocka_unit_test(page_has_the_fields),
+        cmocka_unit_test(shipped_specs_load), cmocka_unit_test(weights_share_trials),         cmocka_unit_test(page_has_the_fields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
