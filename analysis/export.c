@@ -17,6 +17,9 @@ static const struct {
     [EXPORT_OUTCOMES] = {"outcomes", query_outcomes,
                          "fault_class,outcome,mode,trials,rated,rated_inconsistent,rate,ci_low,"
                          "ci_high,corrupt_trials,stale_disk_trials"},
+    [EXPORT_EFFECTS] = {"effects", query_effects,
+                        "fault_class,candidates,injections,activated,no_crash,process_crash,"
+                        "kernel_crash,hang,median_ms"},
     [EXPORT_PAIRS] = {"pairs", query_pairs,
                       "fault_class,rated_pairs,only_disabled,only_enabled,both,p_value"},
     [EXPORT_TRIALS] = {"trials", query_trials,
@@ -66,8 +69,8 @@ static void usage(FILE *f)
           "Writes results for other programs. The numbers are those of 'wcr compare'.\n\n"
           "  --format FORMAT    csv (default), json, markdown or latex\n"
           "  --table TABLE      compare (default): fault class by mode; outcomes: class by\n"
-          "                     outcome by mode; pairs: paired results by class; trials: one\n"
-          "                     row for each trial\n"
+          "                     outcome by mode; effects: what faults did, by class; pairs:\n"
+          "                     paired results by class; trials: one row for each trial\n"
           "  --columns LIST     these columns only, separated by commas; default: all in csv and\n"
           "                     json, those that fit on a page in markdown and latex\n"
           "  --db DB            the database, if it is no argument\n"
@@ -107,7 +110,7 @@ static int parse(struct export_cli *cli, int argc, char **argv)
     }
     if (export_table_find(cli->table) < 0) {
         fprintf(stderr,
-                "wcr export: unknown table '%s' (known: compare, outcomes, pairs, trials)\n",
+                "wcr export: unknown table '%s' (known: compare, outcomes, effects, pairs, trials)\n",
                 cli->table);
         return WCR_EXIT_ERROR;
     }

@@ -4,9 +4,9 @@
 
 #include "analysis/writer.h"
 
-enum export_table { EXPORT_COMPARE, EXPORT_OUTCOMES, EXPORT_PAIRS, EXPORT_TRIALS };
+enum export_table { EXPORT_COMPARE, EXPORT_OUTCOMES, EXPORT_EFFECTS, EXPORT_PAIRS, EXPORT_TRIALS };
 
-/* "compare", "outcomes", "pairs", "trials"; -1: none of them. */
+/* "compare", "outcomes", "effects", "pairs", "trials"; -1: none of them. */
 int export_table_find(const char *name);
 
 /*

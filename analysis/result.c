@@ -47,6 +47,32 @@ const char query_outcomes[] =
     "SELECT r.* FROM outcome_compare AS r JOIN campaign AS c ON c.name = r.campaign "
     "WHERE c.campaign_id = ?1 ORDER BY " ORDER ", " OUTCOME_ORDER ", " MODE_ORDER;
 
+/*
+ * Each injection once, however many modes its crash was rebooted in. Outcomes are of those that are
+ * not known to have stayed unexecuted.
+ */
+#define EFFECT_OUTCOME(name)                                                                      \
+    "count(*) FILTER (WHERE activated IS NOT 0 AND crash_outcome = '" name "') AS " name ", "
+
+const char query_effects[] =
+    "WITH injection AS (SELECT t.*, p.plan_json ->> '$.candidates' AS candidates, row_number() OVER "
+    "(PARTITION BY coalesce(t.crash_id, t.trial_id) ORDER BY t.trial_id) AS nth "
+    "FROM trial AS t JOIN plan AS p USING (plan_id) "
+    "WHERE t.campaign_id = ?1 AND t.status = 'done' AND t.fault_class <> 'GOLDEN'), "
+    "delay AS (SELECT fault_class, detect_ns, count(*) OVER class AS of, "
+    "row_number() OVER (PARTITION BY fault_class ORDER BY detect_ns) AS nth "
+    "FROM injection WHERE nth = 1 AND activated = 1 AND crash_outcome <> 'no_crash' "
+    "AND detect_ns IS NOT NULL WINDOW class AS (PARTITION BY fault_class)) "
+    "SELECT r.fault_class, max(candidates) AS candidates, count(*) AS injections, "
+    "(SELECT count(*) FROM plan AS p WHERE p.campaign_id = ?1 AND p.fault_class = r.fault_class "
+    "AND p.rejected = 'not_activated') AS drawn_again, "
+    "count(*) FILTER (WHERE activated = 1) AS activated, "
+    "count(*) FILTER (WHERE activated IS NULL) AS unknown, " EFFECT_OUTCOME("no_crash")
+    EFFECT_OUTCOME("process_crash") EFFECT_OUTCOME("kernel_crash") EFFECT_OUTCOME("hang")
+    "(SELECT avg(detect_ns) / 1e6 FROM delay AS d WHERE d.fault_class = r.fault_class "
+    "AND d.nth IN ((d.of + 1) / 2, (d.of + 2) / 2)) AS median_ms "
+    "FROM injection AS r WHERE nth = 1 GROUP BY r.fault_class ORDER BY " ORDER;
+
 const char query_trials[] =
     "SELECT r.*, p.plan_index, p.target, p.plan_json ->> '$.symbol' AS symbol, "
     "p.plan_json ->> '$.source' AS source, t.crash_outcome, t.pair, t.crash_id, t.attempts, "

@@ -55,6 +55,7 @@ json_t *result_row_json(const struct result *r, unsigned row);
 extern const char query_classes[];      /* class x mode, with the pair test */
 extern const char query_outcomes[];     /* class x outcome x mode */
 extern const char query_trials[];       /* one row for each trial */
+extern const char query_effects[];      /* class: executed or not, outcomes, how soon */
 extern const char query_pairs[];        /* class: paired results and p */
 extern const char query_errors[];       /* class x mode: experiment errors */
 extern const char query_campaign[];     /* one row about the campaign */

@@ -28,7 +28,7 @@ _wcr_values()
     plan:--class | plan:-c | inject:--class | inject:-c) wcr faults 2>/dev/null | awk 'NR > 1 { print $1 }' ;;
     *:--target | *:-t) echo all dir: file: func: range: ;;
     export:--format | export:-f) echo csv json markdown latex ;;
-    export:--table | export:-t) echo compare outcomes pairs trials ;;
+    export:--table | export:-t) echo compare outcomes effects pairs trials ;;
     esac
 }
 

@@ -164,6 +164,14 @@ static void tables(void **state)
     text = exported("--table", "outcomes", "--columns", "fault_class,outcome,mode,trials");
     fixture_contains(text, "DST,no_reboot,disabled,1\n");
     free(text);
+    /* Each crash once, whatever modes it was rebooted in; the median of those seen. */
+    text = exported("--table", "effects", "--format", "csv");
+    fixture_contains(text, "fault_class,candidates,injections,drawn_again,activated,unknown,no_crash,"
+                           "process_crash,kernel_crash,hang,median_ms\n");
+    fixture_contains(text, "PTR,5000,3,1,2,0,0,0,2,0,2.5\n");
+    fixture_contains(text, "DST,5000,2,0,2,0,0,1,0,1,2.5\n");
+    assert_int_equal(lines(text), 1 + 2);
+    free(text);
     text = exported("--table", "pairs", "--format", "markdown");
     fixture_contains(text, "| PTR | 2 | 2 | 0 | 0 | 0.5 |\n");
     free(text);
