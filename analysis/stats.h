@@ -22,4 +22,18 @@ double mcnemar_exact(int64_t b, int64_t c);
  */
 int64_t trials_to_bound(double rate, double confidence);
 
+/*
+ * The same with @failures among them. How many trials it takes until the two-sided interval around
+ * @rate is @half_width or less to either side of its middle; and how many pairs until McNemar's
+ * exact test finds a difference at level 1 - @confidence with probability @power, if a
+ * share @b of all pairs goes one way and @c the other. INT64_MAX: more than PLAN_SIZE_MAX.
+ */
+#define PLAN_SIZE_MAX 1000000
+int64_t trials_to_bound_with(int64_t failures, double rate, double confidence);
+int64_t trials_to_half_width(double rate, double half_width, double confidence);
+int64_t pairs_to_difference(double b, double c, double power, double confidence);
+
+/* The probability of that with @pairs pairs. */
+double mcnemar_power(int64_t pairs, double b, double c, double confidence);
+
 #endif

@@ -21,6 +21,7 @@ int cmd_inject(int argc, char **argv);      /* campaigns/ */
 int cmd_compare(int argc, char **argv);     /* analysis/ */
 int cmd_export(int argc, char **argv);      /* analysis/ */
 int cmd_gate(int argc, char **argv);        /* analysis/ */
+int cmd_plan_size(int argc, char **argv);   /* analysis/ */
 int cmd_show(int argc, char **argv);        /* analysis/ */
 int cmd_doctor(int argc, char **argv);      /* cli/ */
 int cmd_testbed(int argc, char **argv);     /* testbed/ */

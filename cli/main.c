@@ -21,6 +21,7 @@ static const struct command {
     {"compare", cmd_compare, "compare the outcomes with the mechanism enabled and disabled"},
     {"export", cmd_export, "write the results as csv, json, markdown or latex"},
     {"gate", cmd_gate, "judge a campaign by a policy file; for continuous integration"},
+    {"plan-size", cmd_plan_size, "tell how many trials it takes to show something"},
     {"show", cmd_show, "show one trial with everything recorded about it"},
     {"doctor", cmd_doctor, "tell what is missing on this machine and how to get it"},
     {"testbed", cmd_testbed, "start, enter and stop a testbed by hand"},

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <gsl/gsl_cdf.h>
+#include <gsl/gsl_randist.h>
 
 #include "analysis/stats.h"
 
@@ -79,6 +80,67 @@ static void bounds_need_trials(void **state)
     }
 }
 
+static void failures_need_more(void **state)
+{
+    (void)state;
+    /* None is the closed form; the others are the "success run" tables' (95%, 1 and 2 failures). */
+    assert_int_equal(trials_to_bound_with(0, 0.01, 0.95), trials_to_bound(0.01, 0.95));
+    assert_int_equal(trials_to_bound_with(1, 0.05, 0.95), 93);
+    assert_int_equal(trials_to_bound_with(2, 0.05, 0.95), 124);
+    assert_int_equal(trials_to_bound_with(1, 0.1, 0.9), 38);
+    assert_int_equal(trials_to_bound_with(0, 1e-9, 0.95), INT64_MAX);
+}
+
+static void widths_need_trials(void **state)
+{
+    static const double rates[] = {0, 0.02, 0.1, 0.5};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+        for (double width = 0.02; width < 0.2; width *= 2) {
+            int64_t n = trials_to_half_width(rates[i], width, 0.95);
+            struct interval at = clopper_pearson(llround(rates[i] * (double)n), n, 0.95);
+
+            assert_true((at.high - at.low) / 2 <= width + 1e-12);
+            at = clopper_pearson(llround(rates[i] * (double)(n - 1)), n - 1, 0.95);
+            assert_true((at.high - at.low) / 2 > width);
+        }
+}
+
+/* All possible results, one by one: how likely are those that the test calls a difference? */
+static void power_by_enumeration(void **state)
+{
+    static const double shares[][2] = {{0.3, 0}, {0.2, 0.05}, {0.4, 0.4}, {0.05, 0.6}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+        for (unsigned n = 1; n <= 40; n += 13) {
+            double power = 0;
+
+            for (unsigned b = 0; b <= n; b++)
+                for (unsigned c = 0; b + c <= n; c++) {
+                    double p[] = {shares[i][0], shares[i][1], 1 - shares[i][0] - shares[i][1]};
+                    unsigned results[] = {b, c, n - b - c};
+
+                    if (b + c && mcnemar_exact(b, c) <= 0.05)
+                        power += gsl_ran_multinomial_pdf(3, p, results);
+                }
+            near(mcnemar_power(n, shares[i][0], shares[i][1], 0.95), power, 1e-9);
+        }
+}
+
+static void differences_need_pairs(void **state)
+{
+    int64_t n = pairs_to_difference(0.3, 0.02, 0.8, 0.95);
+
+    (void)state;
+    assert_true(mcnemar_power(n, 0.3, 0.02, 0.95) >= 0.8);
+    assert_true(mcnemar_power(n - 1, 0.3, 0.02, 0.95) < 0.8);
+    /* Six pairs, all one way, are the fewest that can tell at all. */
+    assert_int_equal(pairs_to_difference(1, 0, 0.8, 0.95), 6);
+    assert_int_equal(pairs_to_difference(0.1, 0.1, 0.8, 0.95), INT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +148,10 @@ int main(void)
         cmocka_unit_test(mcnemar_published),
         cmocka_unit_test(mcnemar_against_gsl),
         cmocka_unit_test(bounds_need_trials),
+        cmocka_unit_test(failures_need_more),
+        cmocka_unit_test(widths_need_trials),
+        cmocka_unit_test(power_by_enumeration),
+        cmocka_unit_test(differences_need_pairs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,6 +278,41 @@ static void every_command_refuses_unknown_options(void **state)
     }
 }
 
+static void sizes_of_campaigns(void **state)
+{
+    static const struct {
+        const char *words[6];
+        int status;
+        const char *said;
+    } lines[] = {
+        {{"--below", "0.01"}, WCR_EXIT_OK, "299 trials, 0 of them failures, show"},
+        {{"--below", "0.05", "--failures", "2"}, WCR_EXIT_OK, "124 trials, 2 of them failures"},
+        {{"--half-width", "0.05", "--rate", "0", "--json"}, WCR_EXIT_OK, "{\"trials\": 36}"},
+        {{"--only-disabled", "1"}, WCR_EXIT_OK, "6 pairs show the difference"},
+        {{NULL}, WCR_EXIT_ERROR, "one of --below, --half-width and --only-disabled"},
+        {{"--below", "0.1", "--half-width", "0.1"}, WCR_EXIT_ERROR, "one of --below"},
+        {{"--below", "2"}, WCR_EXIT_ERROR, "--below '2': expected a number from 0 to 1"},
+        {{"--below", "0"}, WCR_EXIT_ERROR, "more than 1000000 trials, or no number"},
+        {{"--below", "0.1", "--failures", "-1"}, WCR_EXIT_ERROR, "--failures '-1'"},
+        {{"--below", "0.1", "--confidence", "x"}, WCR_EXIT_ERROR, "--confidence 'x'"},
+        {{"--only-disabled", "0.6", "--only-enabled", "0.6"}, WCR_EXIT_ERROR, "more than all pairs"},
+        {{"--only-disabled", "0.1", "--only-enabled", "0.1"}, WCR_EXIT_ERROR, "no number of them"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        const char *const *w = lines[i].words;
+        char *out, *err;
+        int status = fixture_command(cmd_plan_size, &out, &err, "plan-size", w[0], w[1], w[2], w[3], w[4],
+                                     w[5], NULL);
+
+        if (status != lines[i].status || !strstr(status ? err : out, lines[i].said))
+            fail_msg("%s %s: status %d: %s%s", w[0] ? w[0] : "", w[1] ? w[1] : "", status, out, err);
+        free(out);
+        free(err);
+    }
+}
+
 /* What is told before a hypervisor is needed. */
 static void injections_that_cannot_be(void **state)
 {
@@ -399,6 +434,7 @@ int main(void)
         cmocka_unit_test(command_lines),
         cmocka_unit_test(every_command_refuses_unknown_options),
         cmocka_unit_test(injections_that_cannot_be),
+        cmocka_unit_test(sizes_of_campaigns),
         cmocka_unit_test(faults_and_plans_name_kinds_alike),
         cmocka_unit_test(page_shows_the_source),
         cmocka_unit_test(page_has_the_fault_classes),
