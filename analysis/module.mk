@@ -8,7 +8,7 @@ WCR_LIBS += gsl jansson smartcols sqlite3 yaml-0.1
 UNIT_TESTS += $(addprefix analysis/tests/,compare_test export_test gate_test policy_test show_test \
 	stats_test)
 # Recursive: db/module.mk comes later.
-analysis_test_SRCS = analysis/tests/fixture.c $(analysis_SRCS) $(DB_TEST_SRCS)
+analysis_test_SRCS = analysis/tests/fixture.c $(analysis_SRCS) cli/number.c $(DB_TEST_SRCS)
 compare_test_SRCS = analysis/tests/compare_test.c $(analysis_test_SRCS)
 export_test_SRCS = analysis/tests/export_test.c $(analysis_test_SRCS)
 gate_test_SRCS = analysis/tests/gate_test.c $(analysis_test_SRCS)
