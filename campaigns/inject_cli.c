@@ -19,7 +19,7 @@
 #define WAIT_MAX_S 86400
 
 struct options {
-    const char *domain, *class_name, *target, *vmlinux;
+    const char *domain, *class_name, *target, *profile, *vmlinux;
     uint64_t seed, index, wait_s;
     bool json, at_once;
 };
@@ -51,6 +51,7 @@ static void usage(FILE *f)
           "  -d, --domain DOMAIN    name or number of the guest\n"
           "  -c, --class CLASS      fault class; 'wcr faults' lists them\n"
           "  -t, --target TARGET    where, as for 'wcr plan' (default: all)\n"
+          "  -p, --profile FILE     only what 'wcr run --profile' saw executed\n"
           "  -s, --seed SEED        (default: 1)\n"
           "      --index I          number of the plan of this seed (default: 0)\n"
           "      --vmlinux FILE     the guest's kernel with symbols (default: the testbed's)\n"
@@ -82,19 +83,20 @@ static int options_parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {
         {"domain", required_argument, NULL, 'd'},  {"class", required_argument, NULL, 'c'},
-        {"target", required_argument, NULL, 't'},  {"seed", required_argument, NULL, 's'},
-        {"index", required_argument, NULL, 'i'},   {"vmlinux", required_argument, NULL, 'k'},
-        {"wait", required_argument, NULL, 'w'},    {"at-once", no_argument, NULL, 'o'},
-        {"json", no_argument, NULL, 'j'},          {"help", no_argument, NULL, 'h'},
-        {0},
+        {"target", required_argument, NULL, 't'},  {"profile", required_argument, NULL, 'p'},
+        {"seed", required_argument, NULL, 's'},    {"index", required_argument, NULL, 'i'},
+        {"vmlinux", required_argument, NULL, 'k'}, {"wait", required_argument, NULL, 'w'},
+        {"at-once", no_argument, NULL, 'o'},       {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {0},
     };
     int c, r = 0;
 
-    while (!r && (c = getopt_long(argc, argv, "d:c:t:s:w:jh", longs, NULL)) != -1) {
+    while (!r && (c = getopt_long(argc, argv, "d:c:t:p:s:w:jh", longs, NULL)) != -1) {
         switch (c) {
         case 'd': o->domain = optarg; break;
         case 'c': o->class_name = optarg; break;
         case 't': o->target = optarg; break;
+        case 'p': o->profile = optarg; break;
         case 's': r = option_number("inject", "--seed", optarg, INT64_MAX, &o->seed); break;
         case 'i': r = option_number("inject", "--index", optarg, UINT32_MAX, &o->index); break;
         case 'w': r = option_number("inject", "--wait", optarg, WAIT_MAX_S, &o->wait_s); break;
@@ -132,14 +134,19 @@ static int plan_make(const struct options *o, struct plan *ret, struct err *err)
 {
     const struct fault_class *class = fault_class_find(o->class_name);
     struct plan_source *source = NULL;
+    struct profile *profile = NULL;
     int r = 0;
 
     /* An unknown class is told by plan_draw, without a kernel. */
     if (class && class->kind == FAULT_TEXT)
         r = vmlinux_open(o->vmlinux, NULL, &source, err);
+    if (!r && source && o->profile)
+        r = profile_load(o->profile, &profile, err) ?:
+            plan_source_set_profile(source, profile, err);
     if (!r)
         r = plan_draw(source, o->class_name, o->target, o->seed, (unsigned)o->index, ret, err);
     plan_source_free(source);
+    profile_free(profile);
     return r || ret->text ? r : module_advise(ret, err);
 }
 

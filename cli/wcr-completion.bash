@@ -10,7 +10,7 @@ _wcr_options()
     run) echo --db --jobs --json --check --profile --executor --testbed --connect --agent --vmlinux ;;
     plan) echo --class --target --profile --seed --count --index --json --vmlinux --testbed ;;
     faults) echo --target --profile --json --vmlinux --testbed ;;
-    inject) echo --domain --class --target --seed --index --vmlinux --wait --at-once --json ;;
+    inject) echo --domain --class --target --profile --seed --index --vmlinux --wait --at-once --json ;;
     compare) echo --db --campaign --json ;;
     export) echo --db --format --table --columns --campaign --output ;;
     gate) echo --db --policy --campaign --junit --json ;;
