@@ -10,6 +10,7 @@
 #   FUZZERS           path/to/foo_fuzz: foo_fuzz_FUZZ_SRCS (LLVMFuzzerTestOneInput, no main)
 #   E2E_TESTS         path/to/bar: a program of bar_SRCS or, without it, a script; exit 77: skip
 #   DEBIAN_TESTS      those of E2E_TESTS that also run with one of Debian's kernels in the guest
+#   RUNTIME_TESTS     as E2E_TESTS, but only for make check-runtime
 #   BENCHES           path/to/baz: a program of baz_SRCS or, without it, a script
 # Includes are relative to this folder.
 
@@ -54,7 +55,7 @@ ALL_LDLIBS = $(eval ALL_LDLIBS := $(call pkg_libs,$(ALL_LIBS)) $(WCR_LDLIBS) $(A
 objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
 
 .PHONY: all help wcr agent guest testbed testbed-stock testbed-debian campaign check \
-	check-unit check-e2e check-debian check-source bench fuzz \
+	check-unit check-e2e check-debian check-runtime check-source bench fuzz \
 	clean packages docs patches-refresh
 
 all: wcr agent guest ## build wcr, the agent of domain 0 and the guest's programs
@@ -134,14 +135,14 @@ $(B)/tests/$(1): $(call objs,obj,$($(notdir $(1))_SRCS))
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) -o $$@ $$(sort $$^) $$(call TEST_LDLIBS,$(notdir $(1)))
 endef
-$(foreach t,$(call compiled,$(E2E_TESTS) $(BENCHES)),$(eval $(call host_program,$(t))))
+$(foreach t,$(call compiled,$(E2E_TESTS) $(RUNTIME_TESTS) $(BENCHES)),$(eval $(call host_program,$(t))))
 runnable = $(foreach t,$(1),$(if $($(notdir $(t))_SRCS),$(B)/tests/$(t),$(t)))
 
 UNIT_BINS := $(call runnable,$(UNIT_TESTS))
 E2E_BINS := $(call runnable,$(E2E_TESTS))
 
-TWICE := $(strip $(foreach t,$(sort $(notdir $(UNIT_TESTS) $(E2E_TESTS) $(BENCHES))),\
-	$(if $(word 2,$(filter $(t),$(notdir $(UNIT_TESTS) $(E2E_TESTS) $(BENCHES)))),$(t))))
+TWICE := $(strip $(foreach t,$(sort $(notdir $(UNIT_TESTS) $(E2E_TESTS) $(RUNTIME_TESTS) $(BENCHES))),\
+	$(if $(word 2,$(filter $(t),$(notdir $(UNIT_TESTS) $(E2E_TESTS) $(RUNTIME_TESTS) $(BENCHES)))),$(t))))
 $(if $(TWICE),$(error two tests have the same file name, and so the same variables: $(TWICE)))
 
 check: all check-source $(UNIT_BINS) $(filter $(B)/%,$(E2E_BINS)) testbed ## all tests, also end to end on the testbed
@@ -155,6 +156,9 @@ check-e2e: wcr agent $(filter $(B)/%,$(E2E_BINS)) testbed ## the tests on the te
 
 check-debian: wcr testbed-debian $(call runnable,$(DEBIAN_TESTS)) ## faults into a guest with a kernel as Debian ships it
 	WCR_TESTBED=$(B)/debian/testbed.env testbed/build/run-tests.sh $(call runnable,$(DEBIAN_TESTS))
+
+check-runtime: testbed $(call runnable,$(RUNTIME_TESTS)) ## run-time faults do what they say, by the kernel's own checks
+	testbed/build/run-tests.sh $(call runnable,$(RUNTIME_TESTS))
 
 check-source: | packages ## licences, leftovers, the core without libc, upstream's style
 	testbed/build/check-source.sh '$(CC)'

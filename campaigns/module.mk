@@ -15,6 +15,8 @@ spec_test_SRCS := campaigns/tests/spec_test.c campaigns/spec.c injector/classes.
 
 E2E_TESTS += $(addprefix campaigns/tests/,mechanism_e2e inject_e2e profile_e2e kill_e2e.sh)
 mechanism_e2e_SRCS = campaigns/tests/mechanism_e2e.c $(MACHINE_SRCS)
+RUNTIME_TESTS += campaigns/tests/runtime_e2e
+runtime_e2e_SRCS = campaigns/tests/runtime_e2e.c $(MACHINE_SRCS)
 DEBIAN_TESTS += campaigns/tests/inject_e2e
 profile_e2e_SRCS = campaigns/tests/profile_e2e.c $(filter-out testbed/env.c,$(MACHINE_SRCS)) \
 	$(injector_plan_SRCS) testbed/env.c

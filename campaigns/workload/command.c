@@ -128,6 +128,15 @@ static int cmd_load(struct guest *g, int argc, char **argv)
     return module_load(path, text);
 }
 
+/* unload MODULE */
+static int cmd_unload(struct guest *g, int argc, char **argv)
+{
+    (void)g;
+    if (argc != 2)
+        return -EINVAL;
+    return syscall(SYS_delete_module, argv[1], O_NONBLOCK) < 0 ? -errno : 0;
+}
+
 static int child_wait(struct guest *g, pid_t pid)
 {
     uint64_t start = now_ns();
@@ -300,6 +309,7 @@ static const struct command commands[] = {
     {"kill", cmd_kill},     {"load", cmd_load}, {"ping", cmd_ping},
     {"poke", cmd_poke},     {"quiesce", cmd_quiesce}, {"resume", cmd_resume},
     {"set", cmd_set},       {"stap", cmd_stap}, {"sync", cmd_sync},
+    {"unload", cmd_unload},
     {0},
 };
 

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Run-time faults, end to end, in a guest whose allocator is told to check itself (slub_debug).
+ * Catches: a class that strikes never, or not at its rate, or that does something else than its
+ * name says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "testbed/tests/machine.h"
+
+#define LOG "/var/log/xen/console/guest-wcr-guest.log"
+#define RUN_MS 3000
+#define LEAK_KIB 32
+#define STACKS 8
+#define CALL_MS 300000
+
+/* The console says, or comes to say, what matches; what follows it on that line, the caller's to free. */
+static char *says(const char *what)
+{
+    char *output;
+
+    if (machine_try(&output, "for i in $(seq 50); do grep -E '%s' " LOG " && exit 0; sleep 0.1; done; exit 1", what)) {
+        machine_try(&output, "tail -n 60 " LOG);
+        fail_msg("the guest does not say '%s': %s", what, output);
+    }
+    return output;
+}
+
+static void silent(const char *what)
+{
+    char *output;
+
+    if (!machine_try(&output, "grep -E '%s' " LOG, what))
+        fail_msg("the guest says %s", output);
+    free(output);
+}
+
+static int64_t run(int ms)
+{
+    json_t *reply = machine_call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", ms);
+    int64_t errors = machine_number(reply, "op_errors");
+
+    print_message("# %s, %d operations, %d errors\n", machine_text(reply, "outcome"),
+                  (int)machine_number(reply, "ops"), (int)errors);
+    json_decref(reply);
+    return errors;
+}
+
+static void attach(const char *class_name, unsigned rate)
+{
+    machine_guest("stap %s lo=%u hi=%u seed=1", class_name, rate, rate);
+}
+
+/* Take the fault out again; how often it struck, which must be once every @rate calls. */
+static unsigned detach(const char *class_name, unsigned rate)
+{
+    unsigned strikes, calls;
+    char *said;
+
+    free(says("wcr: fault activated"));
+    machine_guest("unload %s", class_name);
+    said = says("wcr: struck");
+    assert_int_equal(sscanf(strstr(said, "wcr: struck"), "wcr: struck %u times in %u calls", &strikes, &calls), 2);
+    print_message("# %s struck %u times in %u calls\n", class_name, strikes, calls);
+    free(said);
+    assert_true(strikes > 0);
+    assert_int_equal(strikes, calls / rate);
+    return strikes;
+}
+
+static void without_a_fault_nothing_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(run(RUN_MS), 0);
+    silent("BUG|WARNING:");
+}
+
+static void alloc_returns_nothing(void **state)
+{
+    (void)state;
+    attach("ALLOC", 50);
+    assert_true(run(RUN_MS) > 0);
+    detach("ALLOC", 50);
+    silent("BUG");
+}
+
+static void free_frees_what_is_used(void **state)
+{
+    (void)state;
+    attach("FREE", 20);
+    run(RUN_MS);
+    free(says("BUG kmalloc-.*(already free|Poison overwritten)"));
+}
+
+static int64_t slab_kib(void)
+{
+    return machine_guest_number("SUnreclaim:", "cat /proc/meminfo");
+}
+
+static void leak_loses_memory(void **state)
+{
+    int64_t before = slab_kib(), without, with;
+
+    (void)state;
+    run(RUN_MS);
+    without = slab_kib() - before;
+    attach("LEAK", 2);
+    before = slab_kib();
+    run(RUN_MS);
+    with = slab_kib() - before;
+    detach("LEAK", 2);
+    print_message("# slab memory grew by %d KiB, with the leak by %d KiB\n", (int)without, (int)with);
+    assert_true(with > 4 * without && with > LEAK_KIB);
+}
+
+static void size_allocates_too_little(void **state)
+{
+    (void)state;
+    attach("SIZE", 5);
+    run(RUN_MS);
+    free(says("BUG"));
+}
+
+static void irq_leaves_interrupts_off(void **state)
+{
+    (void)state;
+    attach("IRQ", 20);
+    run(RUN_MS);
+    free(says("wcr: fault activated IRQ interrupts off"));
+    detach("IRQ", 20);
+}
+
+/* Whether the guest's memory holds the byte: a plan that says so is not refused. */
+static bool guest_holds(const char *va, const char *byte)
+{
+    json_t *request = json_pack("{s:s, s:s, s:{s:s, s:s, s:s}, s:i}", "cmd", "inject", "class", "TEXT", "plan",
+                                "va", va, "old", byte, "new", byte, "deadline_ms", 1);
+    struct err err = {0};
+    int r = testbed_agent_call(machine, request, CALL_MS, NULL, &err);
+
+    json_decref(request);
+    if (r && r != -ESTALE)
+        fail_msg("%s", err.msg);
+    return !r;
+}
+
+/* A task that ran since may have written there: not all flips are still to be seen. */
+static void stack_flips_a_bit(void **state)
+{
+    unsigned seen = 0;
+
+    for (unsigned seed = 1; seed <= STACKS; seed++) {
+        char va[24], byte[3], *said;
+
+        machine_from_warm(state);
+        machine_guest("quiesce");
+        if (machine_guest_try("stap STACK seed=%u", seed))
+            continue;
+        said = says("wcr: fault activated STACK");
+        assert_int_equal(sscanf(strstr(said, ", 0x") + 2, "%23s is 0x%2s", va, byte), 2);
+        seen += guest_holds(va, byte);
+        free(said);
+    }
+    print_message("# %u of %d flips seen from domain 0\n", seen, STACKS);
+    assert_true(seen >= STACKS / 2);
+}
+
+static void panic_panics(void **state)
+{
+    (void)state;
+    /* The guest ends before it could answer. */
+    json_decref(machine_call(0, "{s:s, s:s, s:{s:i}, s:i}", "cmd", "inject", "class", "PANIC", "params",
+                             "seed", 1, "deadline_ms", 5000));
+    free(says("Kernel panic - not syncing: wcr: injected"));
+}
+
+static int setup(void **state)
+{
+    struct testbed_options options = {.dom0_append = "wcr.agent=--cmdline=slub_debug=FZPU"};
+
+    (void)state;
+    if (machine_boot(&options))
+        return -1;
+    json_decref(machine_call(0, "{s:s, s:i, s:i}", "cmd", "guest_start", "files", 16, "blocks_per_file", 32));
+    machine_save("warm");
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(without_a_fault_nothing_is_told, machine_from_warm),
+        cmocka_unit_test_setup(alloc_returns_nothing, machine_from_warm),
+        cmocka_unit_test_setup(free_frees_what_is_used, machine_from_warm),
+        cmocka_unit_test_setup(leak_loses_memory, machine_from_warm),
+        cmocka_unit_test_setup(size_allocates_too_little, machine_from_warm),
+        cmocka_unit_test_setup(irq_leaves_interrupts_off, machine_from_warm),
+        cmocka_unit_test(stack_flips_a_bit),
+        cmocka_unit_test_setup(panic_panics, machine_from_warm),
+    };
+
+    return cmocka_run_group_tests_name("run-time faults, end to end", tests, setup, machine_down);
+}
