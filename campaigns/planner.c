@@ -2,6 +2,8 @@
 #include "campaigns/planner.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +120,7 @@ int planner_blocks(struct planner *planner, const struct spec *spec, json_t **re
     struct injector_planner *p = planner->ctx;
     json_t *targets = json_array();
     uint64_t *va = NULL, *more;
+    char build_id_va[24];
     size_t len = 0, n;
     int r = source_open(p, err);
 
@@ -135,9 +138,11 @@ int planner_blocks(struct planner *planner, const struct spec *spec, json_t **re
         r = err_set(err, ENODATA, "%s: no class changes the kernel's text", spec->path);
     *ret_blocks = r ? NULL : addresses_format(va, len);
     free(va);
-    *ret_profile = r ? NULL : json_pack("{s:s, s:O, s:I}", "build_id",
-                                        plan_source_build_id(p->source), "targets", targets,
-                                        "blocks", (json_int_t)len);
+    snprintf(build_id_va, sizeof(build_id_va), "0x%" PRIx64,
+             r ? 0 : plan_source_build_id_va(p->source));
+    *ret_profile = r ? NULL : json_pack("{s:s, s:s, s:O, s:I}", "build_id",
+                                        plan_source_build_id(p->source), "build_id_va", build_id_va,
+                                        "targets", targets, "blocks", (json_int_t)len);
     json_decref(targets);
     if (!r && (!*ret_blocks || !*ret_profile))
         r = err_set(err, ENOMEM, "out of memory");

@@ -9,10 +9,12 @@
 #define WALL_MS 600000
 
 static int workload_run(const struct spec *spec, const struct executor_ops *ops, void *executor,
-                        const char *blocks, json_t **ret, struct err *err)
+                        const json_t *profile, const char *blocks, json_t **ret, struct err *err)
 {
-    json_t *request = json_pack("{s:s, s:i, s:s}", "cmd", "golden", "run_ms",
-                                (int)(spec->delay_max_ms + spec->deadline_ms), "blocks", blocks);
+    json_t *request = json_pack("{s:s, s:i, s:s, s:O, s:O}", "cmd", "golden", "run_ms",
+                                (int)(spec->delay_max_ms + spec->deadline_ms), "blocks", blocks,
+                                "build_id", json_object_get(profile, "build_id"), "build_id_va",
+                                json_object_get(profile, "build_id_va"));
     json_t *reply = NULL;
     const char *outcome;
     bool cold;
@@ -47,7 +49,7 @@ int profile_make(const struct spec *spec, const struct executor_ops *ops,
         return r;
     r = ops->open(params, spec, &executor, err);
     if (!r) {
-        r = workload_run(spec, ops, executor, blocks, &executed, err);
+        r = workload_run(spec, ops, executor, profile, blocks, &executed, err);
         ops->close(executor);
     }
     free(blocks);

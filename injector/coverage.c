@@ -53,7 +53,7 @@ static struct block *block_at(const struct coverage *c, uint64_t va)
     return lo < c->len && c->blocks[lo].va == va ? &c->blocks[lo] : NULL;
 }
 
-/* The frames of the blocks' pages, and each block's place (page by page) for now. */
+/* The frames of the pages that blocks are on, which ascend as they do. */
 static int frames_find(struct coverage *c, xen_pfn_t *frames, struct err *err)
 {
     uint64_t page = 0;
@@ -111,7 +111,7 @@ static void free_all(struct coverage *c)
     free(c);
 }
 
-static int begin(struct coverage *c, struct err *err)
+static int begin(struct coverage *c, const struct guest_kernel *kernel, struct err *err)
 {
     unsigned vcpu, trap;
     int r = debug_check(&c->d, err), r2;
@@ -123,6 +123,8 @@ static int begin(struct coverage *c, struct err *err)
         return r;
     r = domctl_debug_event(c->d.call, c->d.domid, &vcpu, &trap, err);
     if (r >= 0)
+        r = debug_kernel_check(&c->d, kernel, err);
+    if (!r)
         r = text_map(c, err);
     if (!r)
         r = debug_attach(&c->d, true, err);
@@ -133,8 +135,8 @@ static int begin(struct coverage *c, struct err *err)
     return r ? r : r2;
 }
 
-int coverage_begin(uint32_t domid, const uint64_t *va, size_t n, struct coverage **ret,
-                   struct err *err)
+int coverage_begin(uint32_t domid, const struct guest_kernel *kernel, const uint64_t *va, size_t n,
+                   struct coverage **ret, struct err *err)
 {
     struct coverage *c;
     int r;
@@ -154,7 +156,7 @@ int coverage_begin(uint32_t domid, const uint64_t *va, size_t n, struct coverage
         c->blocks[i].va = va[i];
     r = debug_open(&c->d, err);
     if (!r)
-        r = begin(c, err);
+        r = begin(c, kernel, err);
     if (r) {
         if (c->armed)
             coverage_end(c, NULL, NULL);

@@ -13,16 +13,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "injector/guest_kernel.h"
 #include "lib/err.h"
 
 struct coverage;
 
 /*
  * Watch @n addresses of the kernel's text, ascending, each an instruction's first byte. An
- * int3 that is there already stays, and is not told of. Nothing was changed on an error.
+ * int3 that is there already stays, and is not told of. Nothing was changed on an error, such as
+ * -ESTALE: the guest runs another kernel.
  */
-int coverage_begin(uint32_t domid, const uint64_t *va, size_t n, struct coverage **ret,
-                   struct err *err);
+int coverage_begin(uint32_t domid, const struct guest_kernel *kernel, const uint64_t *va, size_t n,
+                   struct coverage **ret, struct err *err);
 
 /* To be called often: lets vCPUs that stand at a block go on. Takes milliseconds. */
 int coverage_poll(struct coverage *coverage, struct err *err);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -101,6 +102,30 @@ int debug_memory(struct debug *d, uint64_t va, uint8_t *buf, size_t len, bool wr
         len -= n;
     }
     return 0;
+}
+
+void debug_hex(char *ret, const uint8_t *bytes, unsigned len)
+{
+    for (unsigned i = 0; i < len; i++)
+        sprintf(ret + 2 * i, "%02x", bytes[i]);
+}
+
+int debug_kernel_check(struct debug *d, const struct guest_kernel *kernel, struct err *err)
+{
+    char is[2 * BUILD_ID_BYTES + 1], wanted[2 * BUILD_ID_BYTES + 1];
+    uint8_t bytes[BUILD_ID_BYTES];
+
+    if (!kernel->build_id_va)
+        return 0;
+    if (debug_memory(d, kernel->build_id_va, bytes, BUILD_ID_BYTES, false, err))
+        return err_set(err, ESTALE, "the guest runs another kernel than the plan's: its build id "
+                       "cannot be read at 0x%" PRIx64, kernel->build_id_va);
+    if (memcmp(bytes, kernel->build_id, BUILD_ID_BYTES) == 0)
+        return 0;
+    debug_hex(is, bytes, BUILD_ID_BYTES);
+    debug_hex(wanted, kernel->build_id, BUILD_ID_BYTES);
+    return err_set(err, ESTALE, "the guest runs another kernel than the plan's: build id %s, expected "
+                   "%s", is, wanted);
 }
 
 int debug_context_get(struct debug *d, unsigned vcpu, vcpu_guest_context_any_t *ret,

@@ -15,6 +15,7 @@
 #include <xenevtchn.h>
 #include <xenforeignmemory.h>
 
+#include "injector/guest_kernel.h"
 #include "lib/err.h"
 
 struct debug {
@@ -46,6 +47,12 @@ void debug_drain(struct debug *d);
 /* Copy between the guest's memory and @buf. The domain is paused. */
 int debug_memory(struct debug *d, uint64_t va, uint8_t *buf, size_t len, bool write,
                  struct err *err);
+
+/* Whether the paused guest runs that kernel: -ESTALE. */
+int debug_kernel_check(struct debug *d, const struct guest_kernel *kernel, struct err *err);
+
+/* Lower-case digits, and an end. */
+void debug_hex(char *ret, const uint8_t *bytes, unsigned len);
 
 /*
  * A vCPU's registers; -ENODATA, and no message: the guest never brought it up. The whole of

@@ -27,37 +27,20 @@ struct injection {
     bool activated;
 };
 
-static void hex(char *ret, const uint8_t *bytes, unsigned len)
-{
-    for (unsigned i = 0; i < len; i++)
-        sprintf(ret + 2 * i, "%02x", bytes[i]);
-}
-
 static int memory_check(struct injection *in, struct err *err)
 {
     const struct text_fault *f = &in->fault;
-    char is[2 * TEXT_FAULT_BUILD_ID + 1] = "", wanted[2 * TEXT_FAULT_BUILD_ID + 1] = "";
-    uint8_t bytes[TEXT_FAULT_BUILD_ID];
-    int r;
+    char is[2 * TEXT_FAULT_BYTES + 1], wanted[2 * TEXT_FAULT_BYTES + 1];
+    uint8_t bytes[TEXT_FAULT_BYTES];
+    int r = debug_kernel_check(&in->d, &f->kernel, err);
 
-    if (f->build_id_va) {
-        r = debug_memory(&in->d, f->build_id_va, bytes, TEXT_FAULT_BUILD_ID, false, err);
-        if (r)
-            return err_set(err, ESTALE, "the guest runs another kernel than the plan's: its build "
-                           "id cannot be read at 0x%" PRIx64, f->build_id_va);
-        if (memcmp(bytes, f->build_id, TEXT_FAULT_BUILD_ID) != 0) {
-            hex(is, bytes, TEXT_FAULT_BUILD_ID);
-            hex(wanted, f->build_id, TEXT_FAULT_BUILD_ID);
-            return err_set(err, ESTALE, "the guest runs another kernel than the plan's: build id "
-                           "%s, expected %s", is, wanted);
-        }
-    }
-    r = debug_memory(&in->d, f->va, bytes, f->len, false, err);
+    if (!r)
+        r = debug_memory(&in->d, f->va, bytes, f->len, false, err);
     if (r)
         return r;
     if (memcmp(bytes, f->old_bytes, f->len) != 0) {
-        hex(is, bytes, f->len);
-        hex(wanted, f->old_bytes, f->len);
+        debug_hex(is, bytes, f->len);
+        debug_hex(wanted, f->old_bytes, f->len);
         return err_set(err, ESTALE, "0x%" PRIx64 ": the guest has %s where the plan expects %s: its "
                        "kernel patched this site", f->va, is, wanted);
     }

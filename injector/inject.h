@@ -17,20 +17,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "injector/guest_kernel.h"
 #include "lib/err.h"
 
 #define TEXT_FAULT_BYTES 16
-#define TEXT_FAULT_BUILD_ID 20
 
 struct text_fault {
     uint64_t va;                    /* guest-virtual, of the instruction's first byte */
     uint8_t old_bytes[TEXT_FAULT_BYTES], new_bytes[TEXT_FAULT_BYTES];
     unsigned len;
-    uint8_t build_id[TEXT_FAULT_BUILD_ID];
-    uint64_t build_id_va;           /* where the guest holds it; 0: not compared */
+    struct guest_kernel kernel;
 };
 
-/* From a plan's JSON: "va", "old", "new" and, if there, "build_id", "build_id_va". -EINVAL. */
+/* From a plan's JSON: "va", "old", "new", and the kernel. -EINVAL. */
 int text_fault_from_json(const json_t *plan, struct text_fault *ret, struct err *err);
 
 struct injection;

@@ -76,6 +76,11 @@ const char *plan_source_build_id(const struct plan_source *s)
     return image_build_id(s->image);
 }
 
+uint64_t plan_source_build_id_va(const struct plan_source *s)
+{
+    return image_build_id_va(s->image);
+}
+
 static int site_add(struct sites *sites, uint32_t function, uint32_t offset, struct err *err)
 {
     if (sites->len == sites->cap) {

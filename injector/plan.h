@@ -81,6 +81,7 @@ struct plan_source;
 int plan_source_open(const char *vmlinux, struct plan_source **ret, struct err *err);
 void plan_source_free(struct plan_source *source);
 const char *plan_source_build_id(const struct plan_source *source);
+uint64_t plan_source_build_id_va(const struct plan_source *source);   /* where a guest has it */
 
 /*
  * From now on only what @profile (borrowed; NULL: none) says was executed is a candidate.

@@ -3,7 +3,7 @@
  * Which basic blocks of a kernel a fault-free run of a workload executed. As JSON (one object;
  * a file of `wcr run --profile` holds one):
  *
- *   build_id   of the kernel
+ *   build_id   of the kernel; build_id_va: where a guest that runs it has it
  *   targets    what was watched, as targets of plans
  *   blocks     how many that were
  *   executed   those that were executed: addresses, as in addresses.h

@@ -45,6 +45,22 @@ static int bytes_get(const json_t *plan, const char *name, unsigned max, uint8_t
     return 0;
 }
 
+int guest_kernel_from_json(const json_t *json, struct guest_kernel *ret, struct err *err)
+{
+    unsigned len = 0;
+    int r;
+
+    *ret = (struct guest_kernel){0};
+    if (!json_object_get(json, "build_id_va"))
+        return 0;
+    r = address_get(json, "build_id_va", &ret->build_id_va, err);
+    if (!r)
+        r = bytes_get(json, "build_id", BUILD_ID_BYTES, ret->build_id, &len, err);
+    if (!r && len != BUILD_ID_BYTES)
+        r = err_set(err, EINVAL, "plan, 'build_id': expected %u bytes", BUILD_ID_BYTES);
+    return r;
+}
+
 int text_fault_from_json(const json_t *plan, struct text_fault *ret, struct err *err)
 {
     struct text_fault f = {0};
@@ -60,13 +76,8 @@ int text_fault_from_json(const json_t *plan, struct text_fault *ret, struct err 
         r = bytes_get(plan, "new", TEXT_FAULT_BYTES, f.new_bytes, &len, err);
     if (!r && len != f.len)
         r = err_set(err, EINVAL, "plan: 'old' has %u bytes, 'new' %u", f.len, len);
-    if (!r && json_object_get(plan, "build_id_va")) {
-        r = address_get(plan, "build_id_va", &f.build_id_va, err);
-        if (!r)
-            r = bytes_get(plan, "build_id", TEXT_FAULT_BUILD_ID, f.build_id, &len, err);
-        if (!r && len != TEXT_FAULT_BUILD_ID)
-            r = err_set(err, EINVAL, "plan, 'build_id': expected %u bytes", TEXT_FAULT_BUILD_ID);
-    }
+    if (!r)
+        r = guest_kernel_from_json(plan, &f.kernel, err);
     if (!r)
         *ret = f;
     return r;

@@ -134,16 +134,18 @@ int fault_inject(struct agent *a, const json_t *request, struct err *err)
 int fault_watch(struct agent *a, const json_t *request, struct err *err)
 {
     const char *text = json_string_value(json_object_get(request, "blocks"));
+    struct guest_kernel kernel;
     int r;
 
     if (!text)
         return err_set(err, EINVAL, "'blocks': expected a string of addresses");
     fault_release(a);
     free(a->blocks);
+    a->blocks = NULL;
     r = addresses_parse(text, &a->blocks, &a->blocks_len, err);
-    if (r)
-        a->blocks = NULL;
-    return r ? r : coverage_begin(a->domid, a->blocks, a->blocks_len, &a->coverage, err);
+    if (!r)
+        r = guest_kernel_from_json(request, &kernel, err);
+    return r ? r : coverage_begin(a->domid, &kernel, a->blocks, a->blocks_len, &a->coverage, err);
 }
 
 int fault_executed(struct agent *a, json_t **ret, struct err *err)

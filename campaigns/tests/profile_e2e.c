@@ -10,6 +10,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +110,20 @@ static void the_text_is_what_it_was(void **state)
     }
 }
 
+/* Catches: an int3 in the middle of an instruction. */
+static void another_kernel_is_refused(void **state)
+{
+    char build_id[64], va[24];
+
+    (void)state;
+    snprintf(build_id, sizeof(build_id), "%s", plan_source_build_id(source));
+    snprintf(va, sizeof(va), "0x%" PRIx64, plan_source_build_id_va(source));
+    build_id[0] = build_id[0] == '0' ? '1' : '0';
+    json_decref(machine_call(-ESTALE, "{s:s, s:i, s:s, s:s, s:s}", "cmd", "golden", "run_ms", 100, "blocks",
+                             "ffffffff81000010", "build_id", build_id, "build_id_va", va));
+    json_decref(machine_call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", 500));
+}
+
 static int setup(void **state)
 {
     struct err err = {0};
@@ -132,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_runs_is_told, machine_from_warm),
         cmocka_unit_test_setup(the_text_is_what_it_was, machine_from_warm),
+        cmocka_unit_test_setup(another_kernel_is_refused, machine_from_warm),
     };
 
     return cmocka_run_group_tests_name("what is executed, end to end", tests, setup, teardown);

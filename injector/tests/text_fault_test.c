@@ -42,9 +42,9 @@ static void whole_plan(void **state)
     assert_int_equal(f.len, 4);
     assert_memory_equal(f.old_bytes, "\x48\x8b\x43\x10", 4);
     assert_memory_equal(f.new_bytes, "\x49\x8b\x43\x10", 4);
-    assert_int_equal(f.build_id_va, 0xffffffff82000010);
-    for (uint8_t i = 0; i < TEXT_FAULT_BUILD_ID; i++)
-        assert_int_equal(f.build_id[i], i);
+    assert_int_equal(f.kernel.build_id_va, 0xffffffff82000010);
+    for (uint8_t i = 0; i < BUILD_ID_BYTES; i++)
+        assert_int_equal(f.kernel.build_id[i], i);
 }
 
 static void without_build_id(void **state)
@@ -54,7 +54,7 @@ static void without_build_id(void **state)
 
     (void)state;
     assert_int_equal(parse("{" SITE ", " BYTES "}", &f, &err), 0);
-    assert_int_equal(f.build_id_va, 0);
+    assert_int_equal(f.kernel.build_id_va, 0);
 }
 
 static void longest_instruction(void **state)
