@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct script {
     struct fault faults[FAULTS];
     unsigned counts[16];
     unsigned opened, closed, injections;
+    unsigned together;      /* no machine is open before so many are */
     bool snapshots;
 };
 
@@ -66,6 +68,8 @@ static int fake_open(const struct executor_params *params, const struct spec *sp
     (void)spec;
     *ret = script;
     __atomic_add_fetch(&script->opened, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&script->opened, __ATOMIC_SEQ_CST) < script->together)
+        sched_yield();
     return happens("open") ? err_set(err, ENOENT, "no machine here") : 0;
 }
 
@@ -374,6 +378,8 @@ static void three_workers_share(void **state)
     struct fixture *f = *state;
 
     f->jobs = 3;
+    /* Or two may have done everything before the third is there. */
+    script->together = 3;
     assert_int_equal(run(f), 0);
     assert_int_equal(rows(f, false), SPEC_TRIALS);
     assert_int_equal(script->opened, 3);
