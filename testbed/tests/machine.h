@@ -44,9 +44,10 @@ int machine_try(char **ret_output, const char *fmt, ...) __attribute__((format(p
 void machine_exec(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * A command of the guest's init (campaigns/workload/command.c): what it returned; or it must succeed;
+ * A command of the guest's init (campaigns/workload/command.c): the reply; what it returned; or it must succeed;
  * or it must and the number behind "KEY=", or "KEY ", in its answer is wanted.
  */
+json_t *machine_guest_reply(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int machine_guest_try(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void machine_guest(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int64_t machine_guest_number(const char *key, const char *fmt, ...)

@@ -30,7 +30,6 @@
 #define RUN_MS 2000             /* of the guest, between two looks at it */
 #define SLOW 10                 /* times as long as it should take */
 #define GONE_MS 60000
-#define GUEST_MS 120000
 #define LONGEST_CALL_NS 5000000000  /* other processes may have the processor meanwhile */
 #define LEAK_PAGES 64
 #define FILES 16
@@ -135,9 +134,7 @@ static int64_t free_pages(int64_t wanted)
 /* What debugfs' wcr_fuzz says; the text is the reply's. */
 static json_t *report_read(const char **ret_report)
 {
-    /* Its processors are busy, and so may be those of this machine. */
-    json_t *reply = machine_call(0, "{s:s, s:s, s:i}", "cmd", "guest_command", "line",
-                                 "cat /sys/kernel/debug/wcr_fuzz", "deadline_ms", GUEST_MS);
+    json_t *reply = machine_guest_reply("cat /sys/kernel/debug/wcr_fuzz");
 
     assert_int_equal(machine_number(reply, "rc"), 0);
     *ret_report = machine_text(reply, "answer");

@@ -525,7 +525,7 @@ static void less_and_more_memory(void **state)
 /* "NAME NUMBER" or "NAME: NUMBER" in a file of the guest's. */
 static int64_t guest_file_number(const char *path, const char *name)
 {
-    json_t *reply = machine_call(0, "{s:s, s:s+}", "cmd", "guest_command", "line", "cat ", path);
+    json_t *reply = machine_guest_reply("cat %s", path);
     const char *at = strstr(machine_text(reply, "answer"), name);
     int64_t ret;
 
