@@ -9,6 +9,7 @@
 #   UNIT_TESTS        path/to/foo_test: foo_test_SRCS, foo_test_CFLAGS, foo_test_LDLIBS; or a script
 #   FUZZERS           path/to/foo_fuzz: foo_fuzz_FUZZ_SRCS (LLVMFuzzerTestOneInput, no main)
 #   E2E_TESTS         path/to/bar: a program of bar_SRCS or, without it, a script; exit 77: skip
+#   E2E_ALONE_TESTS   as E2E_TESTS, but with every processor for itself
 #   DEBIAN_TESTS      those of E2E_TESTS that also run with one of Debian's kernels in the guest
 #   RUNTIME_TESTS     as E2E_TESTS, but only for make check-runtime
 #   BENCHES           path/to/baz: a program of baz_SRCS or, without it, a script
@@ -129,20 +130,22 @@ endef
 compiled = $(foreach t,$(1),$(if $($(notdir $(t))_SRCS),$(t)))
 $(foreach t,$(call compiled,$(UNIT_TESTS)),$(eval $(call unit_test,$(t))))
 
+ALL_E2E_TESTS := $(E2E_TESTS) $(E2E_ALONE_TESTS) $(RUNTIME_TESTS)
+
 # End-to-end tests and benchmarks: optimised, no sanitizer.
 define host_program
 $(B)/tests/$(1): $(call objs,obj,$($(notdir $(1))_SRCS))
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) -o $$@ $$(sort $$^) $$(call TEST_LDLIBS,$(notdir $(1)))
 endef
-$(foreach t,$(call compiled,$(E2E_TESTS) $(RUNTIME_TESTS) $(BENCHES)),$(eval $(call host_program,$(t))))
+$(foreach t,$(call compiled,$(ALL_E2E_TESTS) $(BENCHES)),$(eval $(call host_program,$(t))))
 runnable = $(foreach t,$(1),$(if $($(notdir $(t))_SRCS),$(B)/tests/$(t),$(t)))
 
 UNIT_BINS := $(call runnable,$(UNIT_TESTS))
-E2E_BINS := $(call runnable,$(E2E_TESTS))
+E2E_BINS := $(call runnable,$(E2E_TESTS)) -- $(call runnable,$(E2E_ALONE_TESTS))
 
-TWICE := $(strip $(foreach t,$(sort $(notdir $(UNIT_TESTS) $(E2E_TESTS) $(RUNTIME_TESTS) $(BENCHES))),\
-	$(if $(word 2,$(filter $(t),$(notdir $(UNIT_TESTS) $(E2E_TESTS) $(RUNTIME_TESTS) $(BENCHES)))),$(t))))
+TWICE := $(strip $(foreach t,$(sort $(notdir $(UNIT_TESTS) $(ALL_E2E_TESTS) $(BENCHES))),\
+	$(if $(word 2,$(filter $(t),$(notdir $(UNIT_TESTS) $(ALL_E2E_TESTS) $(BENCHES)))),$(t))))
 $(if $(TWICE),$(error two tests have the same file name, and so the same variables: $(TWICE)))
 
 check: all check-source $(UNIT_BINS) $(filter $(B)/%,$(E2E_BINS)) testbed ## all tests, also end to end on the testbed

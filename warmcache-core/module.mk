@@ -18,7 +18,10 @@ core_fuzz_FUZZ_SRCS := $(core_fuzz_SRCS)
 core_fuzz_LDLIBS := -lcmocka
 core_fuzz_SRCS += warmcache-core/tests/core_fuzz_driver.c
 
-E2E_TESTS += $(addprefix warmcache-core/tests/,aliases_e2e filesystems_e2e hostile_e2e life_e2e)
+# The longest first, so that it ends with the others.
+E2E_TESTS := warmcache-core/tests/life_e2e $(E2E_TESTS) \
+	$(addprefix warmcache-core/tests/,aliases_e2e filesystems_e2e)
+E2E_ALONE_TESTS += warmcache-core/tests/hostile_e2e
 aliases_e2e_SRCS = warmcache-core/tests/aliases_e2e.c $(MACHINE_SRCS)
 filesystems_e2e_SRCS = warmcache-core/tests/filesystems_e2e.c $(MACHINE_SRCS)
 hostile_e2e_SRCS = warmcache-core/tests/hostile_e2e.c $(MACHINE_SRCS)

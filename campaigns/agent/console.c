@@ -65,6 +65,20 @@ static void tail_add(struct console *c, const char *line, size_t len)
     c->tail[c->tail_len++] = '\n';
 }
 
+void console_last(const struct console *c, char *ret, size_t n)
+{
+    size_t len = c->tail_len ? c->tail_len - 1 : 0, skip = len < n ? 0 : len - (n - 1);
+
+    if (!len) {
+        snprintf(ret, n, "nothing");
+        return;
+    }
+    memcpy(ret, c->tail + skip, len - skip);
+    ret[len - skip] = '\0';
+    for (char *p = ret; (p = strchr(p, '\n')); )
+        *p = '|';
+}
+
 static void answer_add(struct console *c, const char *text)
 {
     size_t len = strlen(text), room = sizeof(c->answer) - 1 - c->answer_len;

@@ -50,6 +50,9 @@ void console_wait(struct console *c, int ms);
 /* Forget what was seen so far (oops, excerpt), keep following. */
 void console_mark(struct console *c);
 
+/* The last that was printed, or "nothing", in one line for a message. */
+void console_last(const struct console *c, char *ret, size_t n);
+
 /* Send a line with a tag of its own; then console_poll until `answered`. */
 int console_command(struct console *c, const char *pty, const char *text, struct err *err);
 

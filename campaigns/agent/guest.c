@@ -386,6 +386,7 @@ static int say(struct agent *a, const char *line, uint64_t deadline_ms, struct c
 {
     uint64_t deadline = clock_ns() + ms_to_ns(deadline_ms);
     struct cpu_time before;
+    char last[600];
     int r = cpu_time(a, &before, err);
 
     if (!r)
@@ -396,8 +397,12 @@ static int say(struct agent *a, const char *line, uint64_t deadline_ms, struct c
         console_poll(&a->console);
         if (a->console.answered)
             break;
-        if (now >= deadline)
-            return err_set(err, ETIMEDOUT, "the guest did not answer '%.100s'", line);
+        if (now >= deadline) {
+            console_last(&a->console, last, sizeof(last));
+            return err_set(err, ETIMEDOUT,
+                           "the guest did not answer '%.100s' within %" PRIu64 " s; its console's last: %s",
+                           line, deadline_ms / 1000, last);
+        }
         console_wait(&a->console, (int)((deadline - now) / 1000000) + 1);
     }
     if (!r)

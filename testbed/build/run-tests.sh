@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# usage: run-tests.sh PROGRAM...
-# Runs tests, as many at a time as there are processors (WCR_TEST_JOBS), and ends with one line,
-# "N passed, N failed". A program that speaks TAP (cmocka does) counts by its tests, any other as
+# usage: run-tests.sh PROGRAM... [-- PROGRAM...]
+# Runs tests, as many at a time as there are processors (WCR_TEST_JOBS), then those behind "--" each
+# by itself, and ends with one line, "N passed, N failed". A program that speaks TAP (cmocka does) counts by its tests, any other as
 # one; exit status 77 is a skip. The exit status is 0 only when nothing failed.
 set -u
 
@@ -56,6 +56,11 @@ run()
 
 jobs=${WCR_TEST_JOBS:-$(nproc)} running=0 n=0
 for program; do
+    if [ "$program" = -- ]; then
+        wait
+        jobs=1 running=0
+        continue
+    fi
     if [ $running -ge "$jobs" ]; then
         wait -n
         running=$((running - 1))

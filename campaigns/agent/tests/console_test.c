@@ -222,6 +222,23 @@ static void log_is_followed(void **state)
     console_done(&c);
 }
 
+static void last_words(void **state)
+{
+    struct console c;
+    char all[64], some[8];
+
+    (void)state;
+    console_init(&c);
+    console_last(&c, all, sizeof(all));
+    assert_string_equal(all, "nothing");
+    console_take_line(&c, "one");
+    console_take_line(&c, "[ 2.1] two");
+    console_last(&c, all, sizeof(all));
+    assert_string_equal(all, "one|[ 2.1] two");
+    console_last(&c, some, sizeof(some));
+    assert_string_equal(some, ".1] two");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +246,7 @@ int main(void)
         cmocka_unit_test(time_stamps),     cmocka_unit_test(answers),
         cmocka_unit_test(activation),      cmocka_unit_test(tail_is_bounded),
         cmocka_unit_test(rubbish),         cmocka_unit_test(log_is_followed),
+        cmocka_unit_test(last_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
