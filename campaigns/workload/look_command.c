@@ -6,7 +6,7 @@
  *   inode FILE: "inode=N"
  *   read FILE: "blocks=N bad=N"
  *   folios FILE: "pages=N large=N", large: in folios of more than a page
- *   survey: for each file that is there "file=N inode=N blocks=N bad=N reused=N", reused: pages
+ *   survey: for each file that is there "file=N inode=N blocks=N bad=N reused=N error=N", reused: pages
  *	taken over from the last life
  */
 #define _GNU_SOURCE
@@ -171,26 +171,24 @@ static int reused_count(unsigned long long inode, unsigned *ret)
 
 static int cmd_survey(struct guest *g, int argc, char **argv)
 {
-    int r = 0;
-
     (void)argc, (void)argv;
-    for (unsigned file = 0; file < g->opt.files && !r; file++) {
-        int fd = file_open(g, file, O_RDONLY, NULL);
+    for (unsigned file = 0; file < g->opt.files; file++) {
+        int fd = file_open(g, file, O_RDONLY, NULL), r = fd < 0 ? fd : 0;
         unsigned blocks = 0, bad = 0, reused = 0;
         struct stat st = {0};
 
         if (fd == -ENOENT)
             continue;
-        if (fd < 0)
-            return fd;
-        fstat(fd, &st);
-        r = file_judge(g, fd, file, &blocks, &bad) ?: reused_count(st.st_ino, &reused);
-        close(fd);
-        command_say("file=%u inode=%llu blocks=%u bad=%u reused=%u", file,
-                    (unsigned long long)st.st_ino, blocks, bad, reused);
+        if (fd >= 0) {
+            fstat(fd, &st);
+            r = file_judge(g, fd, file, &blocks, &bad) ?: reused_count(st.st_ino, &reused);
+            close(fd);
+        }
+        command_say("file=%u inode=%llu blocks=%u bad=%u reused=%u error=%d", file,
+                    (unsigned long long)st.st_ino, blocks, bad, reused, -r);
         init_heartbeat(g);
     }
-    return r;
+    return 0;
 }
 
 const struct command look_commands[] = {

@@ -275,7 +275,7 @@ void machine_survey(const struct machine_life *life, struct machine_file *ret, u
         ret[f] = (struct machine_file){
             .there = true, .inode = number_in(s, "inode="),
             .blocks = (unsigned)number_in(s, "blocks="), .bad = (unsigned)number_in(s, "bad="),
-            .reused = (unsigned)number_in(s, "reused="),
+            .reused = (unsigned)number_in(s, "reused="), .error = (int)number_in(s, "error="),
         };
     }
     json_array_foreach(life->pages, i, page)

@@ -92,6 +92,7 @@ struct machine_file {
     bool there;
     unsigned blocks, bad, reused;
     unsigned inconsistent;      /* of the reused pages */
+    int error;                  /* why it could not be read, an errno; the survey goes on */
     int64_t inode;
 };
 
