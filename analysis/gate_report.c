@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "analysis/table.h"
-#include "analysis/utf8.h"
+#include "analysis/xml.h"
 
 const char *verdict_name(enum verdict verdict)
 {
@@ -77,42 +77,6 @@ int gate_print_json(const struct gate *g, FILE *out, struct err *err)
         return err_set(err, ferror(out) ? EIO : ENOMEM, "cannot print");
     fputc('\n', out);
     return 0;
-}
-
-/* XML 1.0 has no way at all to say most control characters. */
-static void xml_text(FILE *out, const char *s)
-{
-    while (*s) {
-        size_t len = utf8_length(s);
-
-        switch (*s) {
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        default:
-            if (!len || (unsigned char)*s < ' ')
-                fputc('?', out);
-            else
-                fwrite(s, 1, len, out);
-        }
-        s += len ? len : 1;
-    }
-}
-
-static void xml_attribute(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, " %s=\"", name);
-    xml_text(out, value);
-    fputc('"', out);
 }
 
 static void junit_case(const struct gate *g, const struct check *c, FILE *out)

@@ -295,6 +295,11 @@ const char *result_text(const struct result *r, unsigned row, const char *column
     return c->text ? c->text : "";
 }
 
+bool result_is(const struct result *r, unsigned row, const char *column, const char *text)
+{
+    return !strcmp(result_text(r, row, column), text);
+}
+
 bool result_null(const struct result *r, unsigned row, const char *column)
 {
     return result_cell(r, row, column)->type == CELL_NULL;

@@ -45,6 +45,7 @@ const struct cell *result_cell(const struct result *r, unsigned row, const char 
 int64_t result_int(const struct result *r, unsigned row, const char *column);      /* NULL: 0 */
 double result_real(const struct result *r, unsigned row, const char *column);      /* NULL: NaN */
 const char *result_text(const struct result *r, unsigned row, const char *column); /* NULL: "" */
+bool result_is(const struct result *r, unsigned row, const char *column, const char *text);
 bool result_null(const struct result *r, unsigned row, const char *column);
 
 /* An array of objects; numbers that are not finite are null. NULL: out of memory. */
