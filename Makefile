@@ -57,7 +57,7 @@ objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
 
 .PHONY: all help wcr agent guest testbed testbed-stock testbed-debian campaign check \
 	check-unit check-e2e check-debian check-runtime check-source bench fuzz \
-	clean packages docs patches-refresh
+	clean packages test-packages docs patches-refresh
 
 all: wcr agent guest ## build wcr, the agent of domain 0 and the guest's programs
 
@@ -87,6 +87,7 @@ $(B)/asan/%.o: %.c $(B)/flags | packages
 
 # Files that are embedded, which the compiler's dependencies do not tell.
 $(B)/obj/db/schema.o $(B)/asan/db/schema.o: $(wildcard db/schema/*.sql)
+$(B)/obj/analysis/report.o $(B)/asan/analysis/report.o: analysis/report.css
 
 # --- programs --------------------------------------------------------------------
 
@@ -148,13 +149,13 @@ TWICE := $(strip $(foreach t,$(sort $(notdir $(UNIT_TESTS) $(ALL_E2E_TESTS) $(BE
 	$(if $(word 2,$(filter $(t),$(notdir $(UNIT_TESTS) $(ALL_E2E_TESTS) $(BENCHES)))),$(t))))
 $(if $(TWICE),$(error two tests have the same file name, and so the same variables: $(TWICE)))
 
-check: all check-source $(UNIT_BINS) $(filter $(B)/%,$(E2E_BINS)) testbed ## all tests, also end to end on the testbed
+check: all check-source $(UNIT_BINS) $(filter $(B)/%,$(E2E_BINS)) testbed test-packages ## all tests, also end to end on the testbed
 	testbed/build/run-tests.sh $(UNIT_BINS) $(E2E_BINS)
 
 check-unit: check-source $(UNIT_BINS) ## the unit tests, under ASan and UBSan
 	testbed/build/run-tests.sh $(UNIT_BINS)
 
-check-e2e: wcr agent $(filter $(B)/%,$(E2E_BINS)) testbed ## the tests on the testbed alone
+check-e2e: wcr agent $(filter $(B)/%,$(E2E_BINS)) testbed test-packages ## the tests on the testbed alone
 	testbed/build/run-tests.sh $(E2E_BINS)
 
 check-debian: wcr testbed-debian $(call runnable,$(DEBIAN_TESTS)) ## faults into a guest with a kernel as Debian ships it
@@ -203,6 +204,9 @@ patches-refresh: | packages ## write the patches of Xen and Linux afresh, agains
 
 packages: ## install the Debian packages that a build needs (as root), or tell which
 	@testbed/build/host-packages.sh
+
+test-packages: | packages
+	-@testbed/build/host-packages.sh test.txt
 
 testbed: agent guest ## build Xen, Linux and the images, or take them from the cache
 	testbed/build/testbed.sh $(B)

@@ -107,6 +107,18 @@ static int trial_find(struct db *db, const char *address, const char *campaign, 
     return 0;
 }
 
+int show_load_trial(struct db *db, int64_t id, struct shown *ret, struct err *err)
+{
+    int r = 0;
+
+    *ret = (struct shown){0};
+    for (size_t i = 0; !r && i < QUERIES; i++)
+        r = result_query(db, queries[i].sql, id, part(ret, i), err);
+    if (r)
+        show_done(ret);
+    return r;
+}
+
 int show_load(const char *path, const char *address, const char *campaign, struct shown *ret,
               struct err *err)
 {
@@ -119,13 +131,13 @@ int show_load(const char *path, const char *address, const char *campaign, struc
     if (r)
         return r;
     r = trial_find(db, address, campaign, &id, err);
-    for (size_t i = 0; !r && i < QUERIES; i++)
-        r = result_query(db, queries[i].sql, id, part(ret, i), err);
-    if (!r && !ret->trial.rows)
+    if (!r)
+        r = show_load_trial(db, id, ret, err);
+    if (!r && !ret->trial.rows) {
         r = unknown_number(db, address, err);
-    db_close(db);
-    if (r)
         show_done(ret);
+    }
+    db_close(db);
     return r;
 }
 

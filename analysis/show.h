@@ -25,8 +25,13 @@ struct shown {
  */
 int show_load(const char *db_path, const char *address, const char *campaign, struct shown *ret,
               struct err *err) __attribute__((warn_unused_result));
+/* The trial of that number, if there is one. */
+int show_load_trial(struct db *db, int64_t trial, struct shown *ret, struct err *err)
+    __attribute__((warn_unused_result));
 void show_done(struct shown *shown);
 
+/* What the fault was, and how to get the same again. */
+void show_print_plan(const struct shown *shown, FILE *out);
 int show_print(const struct shown *shown, FILE *out, struct err *err)
     __attribute__((warn_unused_result));
 int show_print_json(const struct shown *shown, FILE *out, struct err *err)

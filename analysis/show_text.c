@@ -58,7 +58,7 @@ static void print_bytes(FILE *out, const char *name, const struct result *plan, 
     field(out, name, "%-24s %s", result_text(plan, 0, bytes), result_text(plan, 0, assembly));
 }
 
-static void print_plan(const struct shown *s, FILE *out)
+void show_print_plan(const struct shown *s, FILE *out)
 {
     const struct result *p = &s->plan;
 
@@ -262,7 +262,7 @@ int show_print(const struct shown *s, FILE *out, struct err *err)
             result_int(t, 0, "trial_id"), result_text(t, 0, "fault_class"),
             result_int(t, 0, "seed"), result_text(t, 0, "mode"), result_text(t, 0, "campaign"),
             result_text(t, 0, "executor"), result_text(t, 0, "recorded_at"));
-    print_plan(s, out);
+    show_print_plan(s, out);
     print_result(t, out);
     print_times(t, out);
     r = print_counts(t, out);

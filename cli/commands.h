@@ -20,6 +20,7 @@ int cmd_faults(int argc, char **argv);      /* injector/ */
 int cmd_inject(int argc, char **argv);      /* campaigns/ */
 int cmd_compare(int argc, char **argv);     /* analysis/ */
 int cmd_export(int argc, char **argv);      /* analysis/ */
+int cmd_report(int argc, char **argv);      /* analysis/ */
 int cmd_gate(int argc, char **argv);        /* analysis/ */
 int cmd_plan_size(int argc, char **argv);   /* analysis/ */
 int cmd_show(int argc, char **argv);        /* analysis/ */

@@ -225,10 +225,12 @@ static void check_memory(struct doctor *d)
              available / WORKER_MEMORY_MIB);
 }
 
-static void check_qemu(struct doctor *d)
+/* @command tells its version in one line. @v: what it is if it does not run, which means @why. */
+static void check_program(struct doctor *d, const char *name, const char *command, enum verdict v,
+                          const char *fix, const char *why)
 {
     char line[200] = "";
-    FILE *p = popen("qemu-system-x86_64 --version 2>/dev/null", "re");
+    FILE *p = popen(command, "re");
 
     if (p && !fgets(line, sizeof(line), p))
         line[0] = '\0';
@@ -236,10 +238,9 @@ static void check_qemu(struct doctor *d)
         pclose(p);
     line[strcspn(line, "\n")] = '\0';
     if (*line)
-        tell(d, FINE, "qemu", NULL, "%s", line);
+        tell(d, FINE, name, NULL, "%s", line);
     else
-        tell(d, PROBLEM, "qemu", "apt-get install qemu-system-x86 qemu-utils",
-             "qemu-system-x86_64 does not run");
+        tell(d, v, name, fix, "%s", why);
 }
 
 static bool check_testbed(struct doctor *d, const char *env)
@@ -304,7 +305,10 @@ int cmd_doctor(int argc, char **argv)
     }
     check_system(&d);
     check_packages(&d);
-    check_qemu(&d);
+    check_program(&d, "qemu", "qemu-system-x86_64 --version 2>/dev/null", PROBLEM,
+                  "apt-get install qemu-system-x86 qemu-utils", "qemu-system-x86_64 does not run");
+    check_program(&d, "gnuplot", "gnuplot --version 2>/dev/null", WARNING,
+                  "apt-get install gnuplot-nox", "gnuplot does not run: 'wcr report' needs it");
     check_memory(&d);
     built = check_testbed(&d, env);
     check_space(&d, built);

@@ -20,6 +20,7 @@ static const struct command {
     {"inject", cmd_inject, "put a fault into a running guest, from domain 0"},
     {"compare", cmd_compare, "compare the outcomes with the mechanism enabled and disabled"},
     {"export", cmd_export, "write the results as csv, json, markdown or latex"},
+    {"report", cmd_report, "write a page of HTML about a campaign, with figures"},
     {"gate", cmd_gate, "judge a campaign by a policy file; for continuous integration"},
     {"plan-size", cmd_plan_size, "tell how many trials it takes to show something"},
     {"show", cmd_show, "show one trial with everything recorded about it"},

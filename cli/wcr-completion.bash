@@ -2,7 +2,7 @@
 # bash completion for wcr: source this file, or copy it to
 # /usr/share/bash-completion/completions/wcr. A test compares it with the program.
 
-_wcr_commands='run plan faults inject compare export gate plan-size show doctor testbed help'
+_wcr_commands='run plan faults inject compare export report gate plan-size show doctor testbed help'
 
 _wcr_options()
 {
@@ -13,6 +13,7 @@ _wcr_options()
     inject) echo --domain --class --target --profile --seed --index --vmlinux --wait --at-once --json ;;
     compare) echo --db --campaign --json ;;
     export) echo --db --format --table --columns --campaign --output ;;
+    report) echo --db --campaign --output ;;
     gate) echo --db --policy --campaign --junit --json ;;
     plan-size) echo --below --failures --half-width --rate --only-disabled --only-enabled --power --confidence --json ;;
     show) echo --db --campaign --json ;;

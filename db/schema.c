@@ -1,18 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The files of db/schema/, as they are. The compiler runs in the root of the tree. */
+/* The files of db/schema/, as they are. */
 #include "db/private.h"
-
-#define EMBED(symbol, file)                             \
-    __asm__(".pushsection .rodata\n"                    \
-            ".hidden " #symbol "\n"                     \
-            ".globl " #symbol "\n"                      \
-            ".type " #symbol ", @object\n"              \
-            #symbol ":\n"                               \
-            ".incbin \"" file "\"\n"                    \
-            ".byte 0\n"                                 \
-            ".size " #symbol ", . - " #symbol "\n"      \
-            ".popsection\n");                           \
-    extern const char symbol[]
+#include "lib/embed.h"
 
 EMBED(db_schema_0001, "db/schema/0001.sql");
 

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs what testbed/packages/host.txt names and is not there, when root; otherwise
+# usage: host-packages.sh [LIST]
+# Installs what testbed/packages/LIST (host.txt) names and is not there, when root; otherwise
 # says the command. Nothing to do takes no time.
 set -u
 
-list=$(dirname -- "$0")/../packages/host.txt
+list=$(dirname -- "$0")/../packages/${1:-host.txt}
 mapfile -t wanted < <(sed 's/#.*//' "$list" | tr -s ' \t' '\n' | grep .)
 mapfile -t missing < <(comm -23 <(printf '%s\n' "${wanted[@]}" | sort -u) \
     <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p' | sort -u))
