@@ -65,8 +65,9 @@ static struct class_row class_row_of(const struct result *r, unsigned i)
         .stale_disk = result_int(r, i, "stale_disk_trials"),
         .reused = result_int(r, i, "pages_reused"),
         .reusable = result_int(r, i, "pages_reusable"),
-        .p_known = !result_null(r, i, "p_value") && result_int(r, i, "rated_pairs") > 0 &&
-                   !result_is(r, i, "fault_class", DB_GOLDEN),
+        .rated_pairs = result_is(r, i, "fault_class", DB_GOLDEN) || result_null(r, i, "p_value")
+                           ? 0
+                           : result_int(r, i, "rated_pairs"),
         .p = result_real(r, i, "p_value"),
     };
 }
@@ -89,7 +90,7 @@ struct class_row comparison_total(const struct comparison *c, const char *mode)
         .stale_disk = sum(r, "stale_disk_trials", mode, false),
         .reused = sum(r, "pages_reused", mode, false),
         .reusable = sum(r, "pages_reusable", mode, false),
-        .p_known = sum(&c->pairs, "rated_pairs", NULL, false) > 0,
+        .rated_pairs = sum(&c->pairs, "rated_pairs", NULL, false),
         .p = mcnemar_exact(b, d),
     };
 }
@@ -150,7 +151,7 @@ void comparison_cells(const struct class_row *c, char cells[CLASS_CELLS][64])
     count(cells[10], c->reused);
     percent(cells[11], c->reused, c->reusable);
     cells[12][0] = '\0';
-    if (c->p_known && !strcmp(c->mode, "enabled"))
+    if (c->rated_pairs && !strcmp(c->mode, "enabled"))
         snprintf(cells[12], 64, "%.3g", c->p);
 }
 

@@ -19,8 +19,8 @@ void comparison_done(struct comparison *c);
 struct class_row {
     const char *fault_class, *mode;
     int64_t trials, activated, crashes, rated, inconsistent, corrupt, stale_disk, reused, reusable;
-    bool p_known;           /* p: of the exact McNemar test */
-    double p;
+    int64_t rated_pairs;    /* 0: no p */
+    double p;               /* of the exact McNemar test over them */
 };
 
 /* The @n-th row of the table: class by mode, then the modes' totals. False: there are fewer. */

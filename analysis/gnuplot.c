@@ -43,11 +43,12 @@ void gnuplot_word(struct gnuplot *g, const char *text)
 /* Everything that it prints; its exit status. */
 static int run(int fd, char **ret_text)
 {
-    char command[64], *text = NULL;
+    char command[128], *text = NULL;
     size_t size = 0;
     FILE *p;
 
-    snprintf(command, sizeof(command), "exec gnuplot -d /proc/self/fd/%d", fd);
+    snprintf(command, sizeof(command),
+             "command -v gnuplot >/dev/null || exit 127; exec gnuplot -d /proc/self/fd/%d", fd);
     p = popen(command, "r");
     if (!p)
         return -1;
@@ -90,7 +91,6 @@ int gnuplot_end(struct gnuplot *g, const char *title, const char *description, F
     int r, status;
 
     fflush(g->script);
-    fflush(out);
     status = run(fileno(g->script), &text);
     if (status < 0)
         r = err_set(err, errno, "cannot run gnuplot: %s", strerror(errno));

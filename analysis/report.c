@@ -66,11 +66,12 @@ static void verdict(const struct report *r, FILE *out)
         rate(&off, out);
     }
     comparison_cells(&on, cells);
-    if (*cells[CLASS_CELLS - 1])
-        html_text(out, ". Exact McNemar test over the pairs: p = %s", cells[CLASS_CELLS - 1]);
+    if (on.rated_pairs)
+        html_text(out, ". Exact McNemar test over %" PRId64 " pairs: p = %s", on.rated_pairs,
+                  cells[CLASS_CELLS - 1]);
     html_text(out,
-              ". Pages whose memory is wrong, the only true failure, were reused in %" PRId64
-              " trials enabled",
+              ". Trials that reused a page whose memory is wrong, the only true failure: %" PRId64
+              " enabled",
               on.corrupt);
     if (off.trials)
         html_text(out, ", %" PRId64 " disabled", off.corrupt);
@@ -220,7 +221,7 @@ static int times(const struct report *r, FILE *out, struct err *err)
     fputs("</div>\n", out);
     if (r->steps.rows)
         html_result(out, "steps", "Steps of a trial, seconds of wall time", &r->steps,
-                    "step trials median_s most_s all_s");
+                    "step trials median_s max_s total_s");
     return ret;
 }
 
@@ -270,15 +271,26 @@ static int page(const struct report *r, FILE *out, struct err *err)
 
 int report_write(const char *path, const char *campaign, FILE *out, struct err *err)
 {
+    char *text = NULL;
+    size_t size;
     struct report r;
+    FILE *whole;
     int ret = report_load(path, campaign, &r, err);
 
     if (ret)
         return ret;
-    if (!result_int(&r.c.campaign, 0, "done"))
+    whole = open_memstream(&text, &size);
+    if (!whole)
+        ret = err_set(err, ENOMEM, "out of memory");
+    else if (!result_int(&r.c.campaign, 0, "done"))
         ret = err_set(err, ENODATA, "%s: no trial of this campaign is done yet", path);
     else
-        ret = page(&r, out, err);
+        ret = page(&r, whole, err);
+    if (whole && fclose(whole) && !ret)
+        ret = err_set(err, ENOMEM, "out of memory");
+    if (!ret && (fwrite(text, 1, size, out) != size || fflush(out)))
+        ret = err_set(err, errno, "cannot write: %s", strerror(errno));
+    free(text);
     report_done(&r);
     return ret;
 }

@@ -10,7 +10,7 @@
 /*
  * Write a page about @campaign (NULL: the only one) in the database @db_path. It needs nothing
  * but itself, and is the same for the same database. -ENODATA: no trial is done yet; -ENOENT: no
- * such database or campaign, or no gnuplot. On failure part of it may have been written.
+ * such database or campaign, or no gnuplot. Nothing is written before all of it is made.
  */
 int report_write(const char *db_path, const char *campaign, FILE *out, struct err *err)
     __attribute__((warn_unused_result));

@@ -116,7 +116,7 @@ static const char query_steps[] =
     "AND t.status = 'done' AND m.unit = 's' WINDOW class AS (PARTITION BY m.name)) "
     "SELECT name AS step, count(*) AS trials, "
     "avg(value) FILTER (WHERE nth IN ((of + 1) / 2, (of + 2) / 2)) AS median_s, "
-    "max(value) AS most_s, sum(value) AS all_s FROM step GROUP BY name ORDER BY median_s DESC, "
+    "max(value) AS max_s, sum(value) AS total_s FROM step GROUP BY name ORDER BY median_s DESC, "
     "name";
 
 /* Time begins when the campaign was made. */

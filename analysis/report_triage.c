@@ -33,7 +33,8 @@ static void consoles(const struct shown *s, FILE *out)
     }
 }
 
-static void tell(const struct report *r, const struct shown *s, const char *plan, FILE *out)
+static void tell(const struct report *r, const char *id, const struct shown *s, const char *plan,
+                 FILE *out)
 {
     const struct result *t = &s->trial;
 
@@ -48,17 +49,17 @@ static void tell(const struct report *r, const struct shown *s, const char *plan
     fputs("</code></p>\n", out);
     html_element(out, "pre", "%s", plan + strspn(plan, "\n"));
     if (s->pages.rows) {
-        char id[40];
+        char name[48];
 
-        snprintf(id, sizeof(id), "pages-%" PRId64, result_int(t, 0, "trial_id"));
-        html_result(out, id, "Pages that were not consistent (256 of a verification at most)",
+        snprintf(name, sizeof(name), "%s-%" PRId64, id, result_int(t, 0, "trial_id"));
+        html_result(out, name, "Pages that were not consistent (256 of a verification at most)",
                     &s->pages, "at pfn inode page_index sector verdict detail");
     }
     consoles(s, out);
 }
 
-/* @row of @table, whose column "trial" names one. */
-static int detail(const struct report *r, const struct result *table, unsigned row,
+/* @row of @table, whose column "trial" names one; @id: of the table on the page. */
+static int detail(const struct report *r, const char *id, const struct result *table, unsigned row,
                   const char *summary, FILE *out, struct err *err)
 {
     struct shown s;
@@ -72,7 +73,7 @@ static int detail(const struct report *r, const struct result *table, unsigned r
     } else {
         fputs("<details>", out);
         html_element(out, "summary", "%s", summary);
-        tell(r, &s, plan, out);
+        tell(r, id, &s, plan, out);
         fputs("</details>\n", out);
     }
     free(plan);
@@ -80,7 +81,8 @@ static int detail(const struct report *r, const struct result *table, unsigned r
     return ret;
 }
 
-static int details(const struct report *r, const struct result *table, FILE *out, struct err *err)
+static int details(const struct report *r, const char *id, const struct result *table, FILE *out,
+                   struct err *err)
 {
     int ret = 0;
 
@@ -93,7 +95,7 @@ static int details(const struct report *r, const struct result *table, FILE *out
                      result_int(table, i, "crashes"));
         else
             snprintf(summary, sizeof(summary), "trial %" PRId64, first->i);
-        ret = detail(r, table, i, summary, out, err);
+        ret = detail(r, id, table, i, summary, out, err);
     }
     if (table->rows > TOLD)
         html_element(out, "p", "The first %u are told in full; 'wcr show' has any trial.",
@@ -129,12 +131,11 @@ int report_violations(const struct report *r, FILE *out, struct err *err)
                 &r->violations,
                 "trial fault_class seed outcome activated at_crash corrupt_at_crash pages_reused "
                 "inconsistent corrupt stale_disk unknown");
-    return details(r, &r->violations, out, err);
+    return details(r, "violations", &r->violations, out, err);
 }
 
 int report_crashes(const struct report *r, FILE *out, struct err *err)
 {
-    static const char columns[] = "signature crashes trials fault_classes outcomes modes trial";
     int ret = 0;
 
     if (!r->crashes.rows) {
@@ -142,12 +143,18 @@ int report_crashes(const struct report *r, FILE *out, struct err *err)
     } else {
         html_result(out, "crashes",
                     "Crashes by signature; each once, however often it was rebooted", &r->crashes,
-                    columns);
-        ret = details(r, &r->crashes, out, err);
+                    "signature crashes trials fault_classes outcomes modes trial");
+        fputs("<p class=\"note\">The trial named is the one that failed soonest after its fault; "
+              "<code>",
+              out);
+        html_text(out, "wcr replay %s TRIAL", r->path);
+        fputs("</code> plays one again.</p>\n", out);
+        ret = details(r, "crashes", &r->crashes, out, err);
     }
     if (ret || !r->reboots.rows)
         return ret;
     html_element(out, "h3", "Reboots that failed, or had an oops of their own");
-    html_result(out, "reboots", "Reboots by signature, or by what was wrong", &r->reboots, columns);
-    return details(r, &r->reboots, out, err);
+    html_result(out, "reboots", "Reboots by signature, or by what was wrong", &r->reboots,
+                "signature trials fault_classes outcomes modes trial");
+    return details(r, "reboots", &r->reboots, out, err);
 }

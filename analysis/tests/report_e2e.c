@@ -24,7 +24,8 @@
 #define TRIALS 16
 
 /* No sandbox: tests may run as root, and the page is ours. */
-#define CHROMIUM "chromium --headless --no-sandbox --disable-gpu --hide-scrollbars"
+#define CHROMIUM                                                                                   \
+    "chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars"
 
 static char dir[200];
 static char *seen[2]; /* what each width's page says of itself, a fact a line */

@@ -52,8 +52,8 @@ static void numbers_by_hand(void **state)
                      "With the mechanism enabled 1 of 4 trials reused inconsistent cache "
                      "(25.0%, 95% interval 0.6-80.6%); with it disabled 3 of 3 trials reused "
                      "inconsistent cache (100.0%, 95% interval 29.2-100.0%). Exact McNemar test "
-                     "over the pairs: p = 0.5. Pages whose memory is wrong, the only true "
-                     "failure, were reused in 0 trials enabled, 2 disabled.");
+                     "over 3 pairs: p = 0.5. Trials that reused a page "
+                     "whose memory is wrong, the only true failure: 0 enabled, 2 disabled.");
     fixture_contains(page, "<tr><th scope=\"row\" class=\"\">PTR</th><td class=\"\">disabled</td>"
                            "<td class=\"n\">2/2</td><td class=\"n\">100.0%</td>");
     fixture_contains(page, "<td class=\"n bad\">1/2</td>");
@@ -102,7 +102,7 @@ static void says_plainly_that_one_was(void **state)
     fixture_write("x", trials, 1);
     page = report();
     fixture_contains(page, "<p class=\"verdict bad\"");
-    fixture_contains(page, "reused in 1 trials enabled.");
+    fixture_contains(page, "the only true failure: 1 enabled.");
     fixture_contains(page,
                      "WARNING: corrupt pages were reused with the mechanism enabled: trial 1;");
     /* The page itself. */
@@ -168,6 +168,18 @@ static void tags_are_ours(const char *page)
     }
 }
 
+static void ids_are_unique(const char *page)
+{
+    for (const char *p = page; (p = strstr(p, " id=\""));) {
+        char id[64];
+
+        snprintf(id, sizeof(id), "%.*s", (int)strcspn(p + 5, "\"") + 6, p);
+        p += 5;
+        if (strstr(p, id))
+            fail_msg("twice:%s", id);
+    }
+}
+
 static void is_self_contained(const char *page)
 {
     lacks(page, "url(");
@@ -187,9 +199,11 @@ static void names_no_other_file(void **state)
     char *page;
 
     (void)state;
-    sample_write(fixture_path, 1);
+    /* With the trial that was wrong, which is also a crash to look at. */
+    sample_write(fixture_path, 3);
     page = report();
     is_self_contained(page);
+    ids_are_unique(page);
     tags_are_ours(page);
     fixture_contains(page, "&lt;/pre&gt;&lt;script&gt;document.title = 'owned'&lt;/script&gt;");
     free(page);
@@ -325,6 +339,10 @@ static void without_gnuplot(void **state)
     fclose(f);
     setenv("PATH", fixture_dir, 1);
     status = fixture_command(cmd_report, &out, &err, "report", fixture_path, "-o", path, NULL);
+    assert_string_equal(out, "");
+    free(out);
+    free(err);
+    assert_int_equal(fixture_command(cmd_report, &out, &err, "report", fixture_path, NULL), status);
     setenv("PATH", search, 1);
     free(search);
     assert_int_equal(status, WCR_EXIT_ERROR);
