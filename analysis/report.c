@@ -55,10 +55,11 @@ static void verdict(const struct report *r, FILE *out)
     struct class_row off = comparison_total(&r->c, "disabled");
     char cells[CLASS_CELLS][64];
 
+    /* Of fault-free trials, too: there it is the experiment that failed. */
     fprintf(out, "<p class=\"verdict%s\" id=\"verdict\">",
-            on.corrupt                     ? " bad"
-            : on.rated && !on.inconsistent ? " good"
-                                           : "");
+            r->c.corrupt.rows                 ? " bad"
+            : on.rated && !r->violations.rows ? " good"
+                                              : "");
     fputs("With the mechanism enabled ", out);
     rate(&on, out);
     if (off.trials) {
@@ -116,8 +117,11 @@ static void notes(const struct report *r, FILE *out)
     fclose(f);
     fputs("<ul>\n", out);
     for (rest = text; (line = strsep(&rest, "\n"));)
-        if (*line)
-            html_element(out, "li", "%s", line);
+        if (*line) {
+            fprintf(out, "<li%s>", !strncmp(line, "WARNING", 7) ? " class=\"bad\"" : "");
+            html_text(out, "%s", line);
+            fputs("</li>\n", out);
+        }
     fputs("</ul>\n", out);
     free(text);
 }

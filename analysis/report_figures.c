@@ -14,8 +14,8 @@
 #define BOTTOM 30
 
 /*
- * From light to dark, also in grey: 91, 76, 41, 62 and 13 of 100. Those with normal and those with
- * deficient colour vision tell them apart. In the order in which bars are stacked.
+ * In the order in which bars are stacked. Their lightness (CIELAB) is 91, 77, 41, 62 and 13, so
+ * that they are told apart in grey, too, and whatever colours an eye sees.
  */
 static const struct {
     const char *name, *color;

@@ -112,6 +112,25 @@ static void says_plainly_that_one_was(void **state)
     free(page);
 }
 
+/* A fault-free trial is in no rate. */
+static void an_unsound_experiment_looks_so(void **state)
+{
+    static const struct fixture_trial trials[] = {
+        {"GOLDEN", 1, "enabled", "no_crash", -1, 95, 1, 0},
+        {"PTR", 1, "enabled", "kernel_crash", 1, 95, 0, 0},
+    };
+    char *page;
+
+    (void)state;
+    fixture_write("x", trials, 2);
+    page = report();
+    fixture_contains(page, "<p class=\"verdict bad\"");
+    fixture_contains(page,
+                     "<li class=\"bad\">WARNING: of 1 fault-free (GOLDEN) trials 1 crashed or");
+    fixture_contains(page, "<table id=\"violations\"");
+    free(page);
+}
+
 /* A run that has only begun, a class that was never verified: nothing to divide by. */
 static void little_data(void **state)
 {
@@ -417,6 +436,7 @@ int main(void)
         TEST(numbers_by_hand),
         TEST(says_plainly_that_none_was_wrong),
         TEST(says_plainly_that_one_was),
+        TEST(an_unsound_experiment_looks_so),
         TEST(little_data),
         TEST(the_same_twice),
         TEST(names_no_other_file),
