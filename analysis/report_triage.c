@@ -45,7 +45,7 @@ static void tell(const struct report *r, const char *id, const struct shown *s, 
     if (!result_null(t, 0, "detect_ns"))
         html_text(out, ", failed after %.4g ms", (double)result_int(t, 0, "detect_ns") / 1e6);
     fputs(". Again: <code>", out);
-    html_text(out, "wcr replay %s %" PRId64, r->path, result_int(t, 0, "trial_id"));
+    html_text(out, "wcr replay %" PRId64 " --db %s", result_int(t, 0, "trial_id"), r->path);
     fputs("</code></p>\n", out);
     html_element(out, "pre", "%s", plan + strspn(plan, "\n"));
     if (s->pages.rows) {
@@ -147,7 +147,7 @@ int report_crashes(const struct report *r, FILE *out, struct err *err)
         fputs("<p class=\"note\">The trial named is the one that failed soonest after its fault; "
               "<code>",
               out);
-        html_text(out, "wcr replay %s TRIAL", r->path);
+        html_text(out, "wcr replay TRIAL --db %s", r->path);
         fputs("</code> plays one again.</p>\n", out);
         ret = details(r, "crashes", &r->crashes, out, err);
     }
