@@ -27,6 +27,7 @@ static void usage(FILE *f)
 {
     fputs("usage: wcr run SPEC --db FILE [--jobs N] [--json] [--testbed FILE]\n"
           "       wcr run SPEC --db FILE --executor xen [--connect URI] [--agent COMMAND]\n"
+          "       wcr run SPEC --db FILE --shard K/N [--profile FILE]\n"
           "       wcr run SPEC --profile FILE\n"
           "       wcr run SPEC --check\n\n"
           "Runs the campaign that the file SPEC describes (campaigns/specs/quick.yaml shows\n"
@@ -37,8 +38,10 @@ static void usage(FILE *f)
           "                     at most makes sense\n"
           "  --json             one JSON object a line for each event, no progress\n"
           "  --check            only check SPEC\n"
-          "  --profile FILE     only run the workload, without a fault, and write to FILE what\n"
-          "                     of the targets it executes, for 'wcr plan' and 'wcr faults'\n"
+          "  --shard K/N        only the K-th of N parts of the campaign, which 'wcr merge' joins\n"
+          "  --profile FILE     without --db: only run the workload, without a fault, and write to\n"
+          "                     FILE what of the targets it executes, for 'wcr plan', 'wcr faults'\n"
+          "                     and shards; with --db: draw plans from that FILE\n"
           "  --executor NAME    testbed (default): QEMU; xen: a Xen host through an agent\n"
           "  --testbed FILE     what 'make testbed' built (default $WCR_TESTBED, else\n"
           "                     build/testbed.env)\n"
@@ -55,12 +58,19 @@ static void usage(FILE *f)
 struct run_cli {
     const char *spec, *db, *profile, *vmlinux, *executor;
     struct executor_params params;
+    struct shard shard;
     unsigned jobs;
     bool json, check;
 };
 
 enum { OPT_DB = 256, OPT_JSON, OPT_CHECK, OPT_EXECUTOR, OPT_TESTBED, OPT_CONNECT, OPT_AGENT,
-       OPT_VMLINUX, OPT_PROFILE };
+       OPT_VMLINUX, OPT_PROFILE, OPT_SHARD };
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "wcr run: %s\n", err->msg);
+    return WCR_EXIT_ERROR;
+}
 
 static int parse(struct run_cli *cli, int argc, char **argv)
 {
@@ -70,6 +80,7 @@ static int parse(struct run_cli *cli, int argc, char **argv)
         {"db", required_argument, NULL, OPT_DB},
         {"json", no_argument, NULL, OPT_JSON},
         {"check", no_argument, NULL, OPT_CHECK},
+        {"shard", required_argument, NULL, OPT_SHARD},
         {"profile", required_argument, NULL, OPT_PROFILE},
         {"executor", required_argument, NULL, OPT_EXECUTOR},
         {"testbed", required_argument, NULL, OPT_TESTBED},
@@ -78,6 +89,7 @@ static int parse(struct run_cli *cli, int argc, char **argv)
         {"vmlinux", required_argument, NULL, OPT_VMLINUX},
         {NULL, 0, NULL, 0},
     };
+    struct err err = {0};
     char *end;
     int c;
 
@@ -101,6 +113,10 @@ static int parse(struct run_cli *cli, int argc, char **argv)
             break;
         case OPT_CHECK:
             cli->check = true;
+            break;
+        case OPT_SHARD:
+            if (shard_parse(optarg, &cli->shard, &err))
+                return fail(&err);
             break;
         case OPT_PROFILE:
             cli->profile = optarg;
@@ -130,12 +146,6 @@ static int parse(struct run_cli *cli, int argc, char **argv)
     }
     cli->spec = argv[optind];
     return -1;
-}
-
-static int fail(const struct err *err)
-{
-    fprintf(stderr, "wcr run: %s\n", err->msg);
-    return WCR_EXIT_ERROR;
 }
 
 /* The kernel that text plans are drawn from; none is needed if no class asks for it. */
@@ -183,27 +193,46 @@ static void summary(const struct run_cli *cli, const struct spec *spec,
         fprintf(stderr, "wcr run: %s\n", err.msg);
 }
 
+/* The campaign's profile: the one it has, the one given, or one that is made now and kept. */
+static int get_profile(const struct run_cli *cli, const struct spec *spec,
+                       const struct executor_ops *ops, struct runner_options *o, json_t **ret,
+                       struct err *err)
+{
+    json_t *given = NULL;
+    int r = o->store.ops->event_get(o->store.ctx, "profile", ret, err);
+
+    if (!r && cli->profile)
+        r = profile_load_json(cli->profile, &given, err);
+    if (!r && *ret && given && !json_equal(*ret, given))
+        r = err_set(err, EEXIST, "%s: the campaign in %s was begun with another profile: its trials "
+                    "would not be comparable", cli->profile, cli->db);
+    if (r || *ret) {
+        json_decref(given);
+        return r;
+    }
+    *ret = given;
+    if (!given) {
+        if (o->style != PROGRESS_JSON)
+            puts("looking at what the workload executes");
+        r = profile_make(spec, ops, &cli->params, &o->planner, ret, err);
+    }
+    return r ? r : o->store.ops->event(o->store.ctx, "profile", *ret, err);
+}
+
 /*
- * Plans are to be drawn from what the workload executes: the campaign's profile, which is made
- * once and kept, so that the campaign goes on with the same plans.
+ * Plans are to be drawn from what the workload executes, and from the same when the campaign
+ * goes on.
  */
 static int use_profile(const struct run_cli *cli, const struct spec *spec,
                        const struct executor_ops *ops, struct runner_options *o, struct err *err)
 {
-    json_t *profile;
-    int r = o->store.ops->event_get(o->store.ctx, "profile", &profile, err);
+    json_t *profile = NULL;
+    int r = get_profile(cli, spec, ops, o, &profile, err);
 
-    if (!r && !profile) {
-        if (o->style != PROGRESS_JSON)
-            puts("looking at what the workload executes");
-        r = profile_make(spec, ops, &cli->params, &o->planner, &profile, err);
-        if (!r)
-            r = o->store.ops->event(o->store.ctx, "profile", profile, err);
-    }
     if (!r)
         r = planner_use_profile(&o->planner, profile, err);
     json_decref(profile);
-    return r == -ENODATA ? 0 : r;   /* nothing is drawn from text */
+    return r;
 }
 
 static int write_profile(const struct run_cli *cli, const struct spec *spec,
@@ -239,6 +268,7 @@ static int run_campaign(const struct run_cli *cli, const struct spec *spec,
     struct runner_options o = {
         .executor = ops,
         .params = cli->params,
+        .shard = cli->shard,
         .jobs = cli->jobs,
         .out = stdout,
         .stop = &stop,
@@ -261,7 +291,10 @@ static int run_campaign(const struct run_cli *cli, const struct spec *spec,
         return fail(&err);
     }
     testbed_clean_leftovers();
-    if (spec->executed)
+    r = shard_use(&cli->shard, &o.store, &err);
+    if (r)
+        err_prefix(&err, "%s", cli->db);
+    if (!r && spec_needs_profile(spec))
         r = use_profile(cli, spec, ops, &o, &err);
     if (!r)
         r = runner_run(spec, &o, &result, &err);
@@ -280,6 +313,19 @@ static int run_campaign(const struct run_cli *cli, const struct spec *spec,
     return result.errors || result.golden_bad ? WCR_EXIT_FAIL : WCR_EXIT_OK;
 }
 
+/* Shards are only comparable if they draw their plans from one profile. */
+static int check_profile(const struct run_cli *cli, const struct spec *spec, struct err *err)
+{
+    if (cli->db && cli->profile && !spec_needs_profile(spec))
+        return err_set(err, EINVAL, "--profile: %s has no 'executed: true', or no class that changes "
+                       "the kernel's text: its plans need no profile", cli->spec);
+    if (cli->shard.of && !cli->profile && spec_needs_profile(spec))
+        return err_set(err, EINVAL, "--shard: %s has 'executed: true', and all shards must draw from "
+                       "the same profile: make it once with 'wcr run %s --profile FILE', and give "
+                       "each shard --profile FILE", cli->spec, cli->spec);
+    return 0;
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct run_cli cli = {.executor = "testbed", .jobs = 1};
@@ -296,7 +342,7 @@ int cmd_run(int argc, char **argv)
         fprintf(stderr, "wcr run: unknown executor '%s' (known: testbed, xen)\n", cli.executor);
         return WCR_EXIT_ERROR;
     }
-    if (!cli.check && !cli.profile && !cli.db) {
+    if (!cli.check && !cli.db && (!cli.profile || cli.shard.of)) {
         fputs("wcr run: --db FILE is missing: where should the results go?\n", stderr);
         return WCR_EXIT_ERROR;
     }
@@ -307,11 +353,15 @@ int cmd_run(int argc, char **argv)
         spec_done(&spec);
         return WCR_EXIT_OK;
     }
+    if (check_profile(&cli, &spec, &err)) {
+        spec_done(&spec);
+        return fail(&err);
+    }
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
-    status = cli.profile ? write_profile(&cli, &spec, ops) : run_campaign(&cli, &spec, ops);
+    status = !cli.db ? write_profile(&cli, &spec, ops) : run_campaign(&cli, &spec, ops);
     spec_done(&spec);
     return status;
 }

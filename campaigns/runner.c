@@ -111,10 +111,11 @@ static int list_items(struct runner *rn, struct err *err)
     if (!rn->items)
         return err_set(err, ENOMEM, "out of memory");
     for (unsigned n = 0; n < spec->golden && !r; n++)
-        r = add_item(rn, NULL, spec->seed + n, err);
+        if (shard_has(&rn->o->shard, spec->classes_len, n))
+            r = add_item(rn, NULL, spec->seed + n, err);
     for (unsigned n = 0; n < most && !r; n++)
         for (unsigned i = 0; i < spec->classes_len && !r; i++)
-            if (n < spec->classes[i].trials)
+            if (n < spec->classes[i].trials && shard_has(&rn->o->shard, i, n))
                 r = add_item(rn, &spec->classes[i], spec->seed + n, err);
     return r;
 }
@@ -623,6 +624,7 @@ int runner_run(const struct spec *spec, const struct runner_options *options,
                struct runner_result *ret, struct err *err)
 {
     struct runner rn = {.spec = spec, .o = options, .result = ret};
+    char shard[24] = "";
     int r;
 
     memset(ret, 0, sizeof(*ret));
@@ -633,11 +635,14 @@ int runner_run(const struct spec *spec, const struct runner_options *options,
         goto out;
     rn.progress.total = ret->planned;
     rn.progress.skipped = ret->skipped;
+    if (options->shard.of)
+        snprintf(shard, sizeof(shard), "%u/%u", options->shard.number, options->shard.of);
     progress_line(&rn.progress,
-                  json_pack("{s:s, s:s, s:i, s:i}", "event", "campaign", "name", spec->name,
-                            "trials", (int)ret->planned, "skipped", (int)ret->skipped),
-                  "campaign %s: %u trials, %u of them done before", spec->name, ret->planned,
-                  ret->skipped);
+                  json_pack("{s:s, s:s, s:s*, s:i, s:i}", "event", "campaign", "name", spec->name,
+                            "shard", *shard ? shard : NULL, "trials", (int)ret->planned, "skipped",
+                            (int)ret->skipped),
+                  "campaign %s%s%s: %u trials, %u of them done before", spec->name,
+                  *shard ? ", shard " : "", shard, ret->planned, ret->skipped);
     if (!any_left(&rn))
         goto out;
     r = check_plans(&rn, err);

@@ -15,6 +15,7 @@
 #include "campaigns/executor.h"
 #include "campaigns/planner.h"
 #include "campaigns/progress.h"
+#include "campaigns/shard.h"
 #include "campaigns/spec.h"
 #include "campaigns/store.h"
 
@@ -23,6 +24,7 @@ struct runner_options {
     struct executor_params params;
     struct store store;
     struct planner planner;
+    struct shard shard;
     unsigned jobs;
     enum progress_style style;
     FILE *out;                          /* progress and events */
@@ -30,7 +32,7 @@ struct runner_options {
 };
 
 struct runner_result {
-    unsigned planned;       /* trials of the campaign */
+    unsigned planned;       /* trials of the campaign, or of the shard */
     unsigned skipped;       /* that were done before */
     unsigned done, errors;
     unsigned retried;       /* experiment errors that led to another attempt */

@@ -694,6 +694,14 @@ json_t *spec_to_json(const struct spec *s)
     return ret;
 }
 
+bool spec_needs_profile(const struct spec *spec)
+{
+    for (unsigned i = 0; i < spec->classes_len; i++)
+        if (spec->executed && fault_class_find(spec->classes[i].class_name)->kind == FAULT_TEXT)
+            return true;
+    return false;
+}
+
 unsigned spec_trials(const struct spec *spec)
 {
     unsigned modes = 0, trials = spec->golden;

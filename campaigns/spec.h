@@ -73,6 +73,9 @@ void spec_done(struct spec *spec);
  */
 json_t *spec_to_json(const struct spec *spec);
 
+/* Are plans drawn from what the workload executes? Not if no class changes text. */
+bool spec_needs_profile(const struct spec *spec);
+
 /* Trials in all: golden runs and classes, times modes. */
 unsigned spec_trials(const struct spec *spec);
 

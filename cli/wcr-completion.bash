@@ -7,7 +7,7 @@ _wcr_commands='run plan faults inject compare export report gate plan-size show 
 _wcr_options()
 {
     case $1 in
-    run) echo --db --jobs --json --check --profile --executor --testbed --connect --agent --vmlinux ;;
+    run) echo --db --jobs --json --check --shard --profile --executor --testbed --connect --agent --vmlinux ;;
     plan) echo --class --target --profile --seed --count --index --json --vmlinux --testbed ;;
     faults) echo --target --profile --json --vmlinux --testbed ;;
     inject) echo --domain --class --target --profile --seed --index --vmlinux --wait --at-once --json ;;

@@ -37,19 +37,25 @@ int profile_from_json(const json_t *json, struct profile **ret, struct err *err)
     return 0;
 }
 
-int profile_load(const char *path, struct profile **ret, struct err *err)
+int profile_load_json(const char *path, json_t **ret, struct err *err)
 {
     FILE *f = fopen(path, "r");
     json_error_t error;
-    json_t *json;
-    int r;
 
     if (!f)
         return err_set(err, errno, "%s: %s", path, strerror(errno));
-    json = json_loadf(f, 0, &error);
+    *ret = json_loadf(f, 0, &error);
     fclose(f);
-    if (!json)
-        return err_set(err, EINVAL, "%s:%d: %s", path, error.line, error.text);
+    return *ret ? 0 : err_set(err, EINVAL, "%s:%d: %s", path, error.line, error.text);
+}
+
+int profile_load(const char *path, struct profile **ret, struct err *err)
+{
+    json_t *json;
+    int r = profile_load_json(path, &json, err);
+
+    if (r)
+        return r;
     r = profile_from_json(json, ret, err);
     json_decref(json);
     return r ? err_prefix(err, "%s", path) : 0;

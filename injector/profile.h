@@ -29,6 +29,8 @@ struct profile {
 /* -EINVAL: not such an object; -ENOENT and others of open(). */
 int profile_from_json(const json_t *json, struct profile **ret, struct err *err);
 int profile_load(const char *path, struct profile **ret, struct err *err);
+/* The object in the file, as it is. */
+int profile_load_json(const char *path, json_t **ret, struct err *err);
 void profile_free(struct profile *profile);
 
 bool profile_has(const struct profile *profile, uint64_t va);

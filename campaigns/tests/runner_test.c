@@ -170,6 +170,7 @@ struct row {
 struct memory {
     struct row rows[100];
     unsigned rows_len, redraws, events, environments;
+    json_t *shard;          /* the event of that kind, with a new reference */
     unsigned fail_after;    /* trials; 0: never */
     volatile sig_atomic_t *stop;
     unsigned stop_after;
@@ -268,15 +269,32 @@ static int mem_environment(void *ctx, const json_t *facts, struct err *err)
 
 static int mem_event(void *ctx, const char *kind, const json_t *data, struct err *err)
 {
+    struct memory *m = ctx;
+
     (void)err;
     assert_non_null(kind);
     assert_non_null(data);
-    ((struct memory *)ctx)->events++;
+    if (!strcmp(kind, "shard") && !m->shard)
+        m->shard = json_deep_copy(data);
+    m->events++;
+    return 0;
+}
+
+static int mem_event_get(void *ctx, const char *kind, json_t **ret, struct err *err)
+{
+    struct memory *m = ctx;
+
+    (void)err;
+    *ret = NULL;
+    if (!strcmp(kind, "shard"))
+        *ret = json_incref(m->shard);
+    else if (!strcmp(kind, "worker_ready") && m->environments)
+        *ret = json_object();
     return 0;
 }
 
 static const struct store_ops memory_ops = {mem_resume, mem_trial,       mem_error,
-                                            mem_redraw, mem_environment, mem_event, NULL};
+                                            mem_redraw, mem_environment, mem_event, mem_event_get};
 
 /* ---- the tests ---- */
 
@@ -292,6 +310,7 @@ struct fixture {
     struct runner_result result;
     struct err err;
     FILE *out;
+    struct shard shard;
     unsigned jobs;
 };
 
@@ -316,6 +335,7 @@ static int teardown(void **state)
 
     munmap(script, sizeof(*script));
     fclose(f->out);
+    json_decref(f->memory.shard);
     spec_done(&f->spec);
     free(f);
     return 0;
@@ -327,6 +347,7 @@ static int run(struct fixture *f)
         .executor = &fake_executor,
         .store = {&memory_ops, &f->memory},
         .planner = {&fake_planner, NULL},
+        .shard = f->shard,
         .jobs = f->jobs,
         .out = f->out,
         .stop = &f->stop,
@@ -597,6 +618,82 @@ static void one_without_consistency_proves_nothing(void **state)
     assert_int_equal(f->result.golden_bad, 0);
 }
 
+/* Each trial once, whatever the number of parts; no part without its share of a class. */
+static void shards_make_the_campaign(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned of = 1; of <= 4; of++) {
+        unsigned least = SPEC_TRIALS, most = 0, before = 0;
+
+        memset(&f->memory.rows, 0, sizeof(f->memory.rows));
+        f->memory.rows_len = 0;
+        for (unsigned k = 1; k <= of; k++) {
+            f->shard = (struct shard){k, of};
+            assert_int_equal(run(f), 0);
+            assert_int_equal(f->result.done, f->result.planned);
+            assert_int_equal(rows(f, false), before + f->result.done);
+            before += f->result.done;
+            least = f->result.done < least ? f->result.done : least;
+            most = f->result.done > most ? f->result.done : most;
+        }
+        assert_int_equal(rows(f, false), SPEC_TRIALS);
+        assert_true(most - least <= 2);
+    }
+    for (unsigned c = 0; c < 3; c++)
+        for (unsigned k = 1; k <= 3; k++) {
+            unsigned n = 0;
+
+            for (unsigned i = 0; i < 10; i++)
+                n += shard_has(&(struct shard){k, 3}, c, i);
+            assert_in_range(n, 3, 4);
+        }
+}
+
+static void a_database_has_one_shard(void **state)
+{
+    struct fixture *f = *state;
+    const struct store store = {&memory_ops, &f->memory};
+    const struct shard all = {0, 0}, second = {2, 3}, third = {3, 3}, other = {2, 4};
+
+    assert_int_equal(shard_use(&second, &store, &f->err), 0);
+    assert_int_equal(shard_use(&second, &store, &f->err), 0);
+    assert_int_equal(shard_use(&third, &store, &f->err), -EEXIST);
+    assert_non_null(strstr(f->err.msg, "holds shard 2/3 of this campaign"));
+    assert_int_equal(shard_use(&other, &store, &f->err), -EEXIST);
+    assert_int_equal(shard_use(&all, &store, &f->err), -EEXIST);
+    assert_int_equal(f->memory.events, 1);
+}
+
+static void all_of_a_campaign_is_no_shard(void **state)
+{
+    struct fixture *f = *state;
+    const struct store store = {&memory_ops, &f->memory};
+    const struct shard all = {0, 0}, second = {2, 3};
+
+    assert_int_equal(shard_use(&all, &store, &f->err), 0);
+    assert_int_equal(run(f), 0);
+    assert_int_equal(shard_use(&all, &store, &f->err), 0);
+    assert_int_equal(shard_use(&second, &store, &f->err), -EEXIST);
+    assert_non_null(strstr(f->err.msg, "holds all of this campaign"));
+    assert_int_equal(f->memory.events, 0);
+}
+
+static void shards_as_text(void **state)
+{
+    static const char *const wrong[] = {"", "2", "0/3", "4/3", "1/0", "1/-3", "-1/3", "1/3x", "1/10001", "a/b",
+                                        "1 of 3", "/3", "99999999999/99999999999"};
+    struct fixture *f = *state;
+    struct shard s;
+
+    assert_int_equal(shard_parse("12/400", &s, &f->err), 0);
+    assert_int_equal(s.number, 12);
+    assert_int_equal(s.of, 400);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (shard_parse(wrong[i], &s, &f->err) != -EINVAL || !strstr(f->err.msg, "expected K/N"))
+            fail_msg("'%s': %s", wrong[i], f->err.msg);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -621,6 +718,10 @@ int main(void)
         TEST(a_bad_golden_run_is_counted),
         TEST(a_golden_run_that_reuses_a_wrong_page_is_counted),
         TEST(one_without_consistency_proves_nothing),
+        TEST(shards_make_the_campaign),
+        TEST(a_database_has_one_shard),
+        TEST(all_of_a_campaign_is_no_shard),
+        TEST(shards_as_text),
     };
 
     signal(SIGPIPE, SIG_IGN);
