@@ -18,6 +18,7 @@ int cmd_run(int argc, char **argv);         /* campaigns/ */
 int cmd_plan(int argc, char **argv);        /* injector/ */
 int cmd_faults(int argc, char **argv);      /* injector/ */
 int cmd_inject(int argc, char **argv);      /* campaigns/ */
+int cmd_merge(int argc, char **argv);       /* cli/ */
 int cmd_compare(int argc, char **argv);     /* analysis/ */
 int cmd_export(int argc, char **argv);      /* analysis/ */
 int cmd_report(int argc, char **argv);      /* analysis/ */

@@ -18,6 +18,7 @@ static const struct command {
     {"plan", cmd_plan, "print fault plans without running anything"},
     {"faults", cmd_faults, "list the fault classes"},
     {"inject", cmd_inject, "put a fault into a running guest, from domain 0"},
+    {"merge", cmd_merge, "join databases of one campaign, such as those of its shards"},
     {"compare", cmd_compare, "compare the outcomes with the mechanism enabled and disabled"},
     {"export", cmd_export, "write the results as csv, json, markdown or latex"},
     {"report", cmd_report, "write a page of HTML about a campaign, with figures"},

@@ -2,7 +2,7 @@
 # bash completion for wcr: source this file, or copy it to
 # /usr/share/bash-completion/completions/wcr. A test compares it with the program.
 
-_wcr_commands='run plan faults inject compare export report gate plan-size show doctor testbed help'
+_wcr_commands='run plan faults inject merge compare export report gate plan-size show doctor testbed help'
 
 _wcr_options()
 {
@@ -11,6 +11,7 @@ _wcr_options()
     plan) echo --class --target --profile --seed --count --index --json --vmlinux --testbed ;;
     faults) echo --target --profile --json --vmlinux --testbed ;;
     inject) echo --domain --class --target --profile --seed --index --vmlinux --wait --at-once --json ;;
+    merge) echo --output --campaign --json ;;
     compare) echo --db --campaign --json ;;
     export) echo --db --format --table --columns --campaign --output ;;
     report) echo --db --campaign --output ;;

@@ -66,17 +66,25 @@ static bool find_difference(json_t *a, json_t *b, char *path, size_t size)
     return true;
 }
 
+bool db_json_difference(const char *a, const char *b, char *ret_where, size_t size)
+{
+    json_t *x = a ? json_loads(a, JSON_DECODE_ANY, NULL) : NULL;
+    json_t *y = b ? json_loads(b, JSON_DECODE_ANY, NULL) : NULL;
+    bool differ;
+
+    *ret_where = '\0';
+    differ = x && y && find_difference(x, y, ret_where, size);
+    json_decref(x);
+    json_decref(y);
+    return differ;
+}
+
 static int other_spec(struct db *db, const char *name, const char *was, const char *is,
                       struct err *err)
 {
-    json_t *a = was ? json_loads(was, JSON_DECODE_ANY, NULL) : NULL;
-    json_t *b = is ? json_loads(is, JSON_DECODE_ANY, NULL) : NULL;
-    char where[200] = "";
+    char where[200];
 
-    if (a && b)
-        find_difference(a, b, where, sizeof(where));
-    json_decref(a);
-    json_decref(b);
+    db_json_difference(was, is, where, sizeof(where));
     return err_set(err, EEXIST,
                    "%s: campaign '%s' was begun with another specification%s%s%s: its trials would "
                    "not be comparable; give the new one another name or another --db",

@@ -148,32 +148,37 @@ static int open_write(struct db *db, struct err *err)
     return r;
 }
 
+int db_copy(struct db *from, struct db *to, const char *schema, struct err *err)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(to->sql, schema, from->sql, "main");
+    int rc;
+
+    if (!backup)
+        return db_fail(to, NULL, err);
+    rc = sqlite3_backup_step(backup, -1);
+    sqlite3_backup_finish(backup);
+    /* The error is the target's, whichever of both failed. */
+    return rc == SQLITE_DONE ? 0 : db_fail(to, from->path, err);
+}
+
 /* An old schema is brought up to date in memory; the file stays as it is. */
 static int copy_to_memory(struct db *db, struct err *err)
 {
     struct db memory = {.path = db->path};
-    sqlite3_backup *backup;
-    int rc, r;
+    int r;
 
     r = connect_file(&memory, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
-    if (r)
-        goto out;
-    backup = sqlite3_backup_init(memory.sql, "main", db->sql, "main");
-    rc = backup ? sqlite3_backup_step(backup, -1) : SQLITE_ERROR;
-    sqlite3_backup_finish(backup);
-    if (rc != SQLITE_DONE) {
-        r = db_fail(&memory, NULL, err);
-        goto out;
+    if (!r)
+        r = db_copy(db, &memory, "main", err);
+    if (!r)
+        r = migrate(&memory, err);
+    if (r) {
+        sqlite3_close(memory.sql);
+        return r;
     }
-    r = migrate(&memory, err);
-    if (r)
-        goto out;
     sqlite3_close(db->sql);
     db->sql = memory.sql;
     return 0;
-out:
-    sqlite3_close(memory.sql);
-    return r;
 }
 
 /* Percent-encode what a file: URI treats as special. */

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-WCR_SRCS += db/campaign.c db/db.c db/interval.c db/schema.c db/stmt.c db/trial.c
+WCR_SRCS += db/campaign.c db/db.c db/interval.c db/merge.c db/schema.c db/stmt.c db/trial.c
 WCR_LIBS += sqlite3 jansson libxxhash gsl
 
-DB_TEST_SRCS := db/campaign.c db/db.c db/interval.c db/schema.c db/stmt.c db/trial.c
+DB_TEST_SRCS := db/campaign.c db/db.c db/interval.c db/merge.c db/schema.c db/stmt.c db/trial.c
 UNIT_TESTS += db/tests/db_test db/tests/interval_test db/tests/kill_test
 db_test_SRCS := db/tests/db_test.c $(DB_TEST_SRCS)
 interval_test_SRCS := db/tests/interval_test.c db/interval.c

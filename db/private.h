@@ -43,6 +43,17 @@ int db_begin(struct db *db, struct err *err) __attribute__((warn_unused_result))
 /* Commits if @r is 0, else rolls back; returns the first error. */
 int db_end(struct db *db, int r, struct err *err) __attribute__((warn_unused_result));
 
+/* Replace @schema ("main" or an attached one) of @to by what @from holds, its log included. */
+int db_copy(struct db *from, struct db *to, const char *schema, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The intervals that the views look up from now on, of one class or, with NULL, of all. */
+int db_intervals_put(struct db *db, int64_t campaign, const char *fault_class, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Where two JSON texts first differ, as "classes[2].trials". False: nowhere, or not known. */
+bool db_json_difference(const char *a, const char *b, char *ret_where, size_t size);
+
 static inline void stmt_cleanup(sqlite3_stmt **stmt)
 {
     sqlite3_finalize(*stmt);

@@ -291,15 +291,17 @@ static int belongings_insert(struct db *db, int64_t id, const struct db_trial *t
     return r;
 }
 
-/* The intervals that the views look up from now on. */
-static int intervals_put(struct db *db, int64_t campaign, const char *fault_class, struct err *err)
+int db_intervals_put(struct db *db, int64_t campaign, const char *fault_class, struct err *err)
 {
-    return db_exec(db, err,
-                   "INSERT OR IGNORE INTO interval95 (failures, trials, low, high) "
-                   "SELECT failures, trials, clopper_pearson_low(failures, trials), "
-                   "clopper_pearson_high(failures, trials) FROM interval_needed "
-                   "WHERE campaign_id = ? AND fault_class = ?",
-                   "it", campaign, fault_class);
+    static const char all[] =
+        "INSERT OR IGNORE INTO interval95 (failures, trials, low, high) "
+        "SELECT failures, trials, clopper_pearson_low(failures, trials), "
+        "clopper_pearson_high(failures, trials) FROM interval_needed WHERE campaign_id = ?";
+    char one[sizeof(all) + 24];
+
+    snprintf(one, sizeof(one), "%s AND fault_class = ?", all);
+    return fault_class ? db_exec(db, err, one, "it", campaign, fault_class)
+                       : db_exec(db, err, all, "i", campaign);
 }
 
 static int record(struct db *db, const struct db_trial *t, int64_t *ret_id, bool *ret_new,
@@ -324,7 +326,7 @@ static int record(struct db *db, const struct db_trial *t, int64_t *ret_id, bool
     if (!r)
         r = belongings_insert(db, *ret_id, t, err);
     if (!r)
-        r = intervals_put(db, t->campaign, t->plan.fault_class, err);
+        r = db_intervals_put(db, t->campaign, t->plan.fault_class, err);
     *ret_new = !r;
     return r;
 }
