@@ -63,8 +63,8 @@ static void numbers_by_hand(void **state)
     fixture_contains(page,
                      "<th scope=\"row\" class=\"\">BUG ext4_read+0x10</th><td class=\"n\">5</td>"
                      "<td class=\"n\">11</td><td class=\"\">DST, PTR</td>");
-    fixture_contains(page, "<code>wcr replay ");
-    fixture_contains(page, "t.db 3</code>");
+    fixture_contains(page, "<code>wcr replay 3 --db ");
+    fixture_contains(page, "t.db</code>");
     fixture_contains(page, "wcr plan --class PTR --target all --seed 1 --index 0");
     fixture_contains(page, "<th scope=\"row\" class=\"\">the worker died</th><td class=\"n\">2</td>"
                            "<td class=\"n\">1</td>");
