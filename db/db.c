@@ -68,11 +68,11 @@ static int check_ours(struct db *db, int64_t *ret_version, struct err *err)
         return r;
     if (id != DB_APPLICATION_ID && (objects || id || *ret_version))
         return err_set(err, EINVAL, "%s: an SQLite database, but not one of wcr", db->path);
-    if (*ret_version > db_schema_version)
+    if (*ret_version > db->schema->version)
         return err_set(err, ENOTSUP,
                        "%s: written by a newer wcr (schema %lld; this one knows up to %d): use "
                        "that wcr, or another file",
-                       db->path, (long long)*ret_version, db_schema_version);
+                       db->path, (long long)*ret_version, db->schema->version);
     if (*ret_version < 0)
         return err_set(err, EINVAL, "%s: its schema number, %lld, is none of wcr's", db->path,
                        (long long)*ret_version);
@@ -82,6 +82,17 @@ static int check_ours(struct db *db, int64_t *ret_version, struct err *err)
 static int run_script(struct db *db, const char *sql, struct err *err)
 {
     return sqlite3_exec(db->sql, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_fail(db, NULL, err);
+}
+
+/* Foreign keys are off meanwhile, so that a migration can make a table anew. */
+static int check_references(struct db *db, struct err *err)
+{
+    bool broken;
+    int64_t n;
+    int r = db_value(db, &n, &broken, err, "SELECT rowid FROM pragma_foreign_key_check", "");
+
+    return !r && broken ? err_set(err, EINVAL, "%s: rows refer to others that are not there", db->path)
+                        : r;
 }
 
 static int migrate(struct db *db, struct err *err)
@@ -95,12 +106,14 @@ static int migrate(struct db *db, struct err *err)
         return r;
     /* Another process may have done it while we waited. */
     r = check_ours(db, &version, err);
-    for (; !r && version < db_schema_version; version++) {
-        r = run_script(db, db_migrations[version], err);
+    for (; !r && version < db->schema->version; version++) {
+        r = run_script(db, db->schema->migrations[version], err);
         snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d",
                  DB_APPLICATION_ID, (int)version + 1);
         if (!r)
             r = run_script(db, sql, err);
+        if (!r)
+            r = check_references(db, err);
         if (r)
             err_prefix(err, "migrating to schema %d", (int)version + 1);
     }
@@ -132,20 +145,19 @@ static int open_write(struct db *db, struct err *err)
     int r;
 
     r = connect_file(db, db->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
-    if (!r)
-        r = check_ours(db, &version, err);
     if (r)
         return r;
     if (sqlite3_db_readonly(db->sql, "main") == 1)
         return err_set(err, EROFS, "%s: cannot be written: the file or its file system is read-only",
                        db->path);
+    r = check_ours(db, &version, err);
+    if (r)
+        return r;
     /* FULL: what was reported as recorded survives a loss of power, too. */
-    r = run_script(db,
-                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
-                   err);
-    if (!r && version < db_schema_version)
+    r = run_script(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", err);
+    if (!r && version < db->schema->version)
         r = migrate(db, err);
-    return r;
+    return r ? r : run_script(db, "PRAGMA foreign_keys = ON", err);
 }
 
 int db_copy(struct db *from, struct db *to, const char *schema, struct err *err)
@@ -164,7 +176,7 @@ int db_copy(struct db *from, struct db *to, const char *schema, struct err *err)
 /* An old schema is brought up to date in memory; the file stays as it is. */
 static int copy_to_memory(struct db *db, struct err *err)
 {
-    struct db memory = {.path = db->path};
+    struct db memory = {.path = db->path, .schema = db->schema};
     int r;
 
     r = connect_file(&memory, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
@@ -250,7 +262,7 @@ static int open_read(struct db *db, struct err *err)
     if (!version)
         return err_set(err, ENOENT, "%s: empty; 'wcr run SPEC --db %s' records a campaign", db->path,
                        db->path);
-    return version < db_schema_version ? copy_to_memory(db, err) : 0;
+    return version < db->schema->version ? copy_to_memory(db, err) : 0;
 }
 
 static int check_file(const char *path, enum db_access access, struct err *err)
@@ -293,6 +305,12 @@ static int explain_create(const char *path, int r, struct err *err)
 
 int db_open(const char *path, enum db_access access, struct db **ret, struct err *err)
 {
+    return db_open_schema(path, access, &db_schema, ret, err);
+}
+
+int db_open_schema(const char *path, enum db_access access, const struct db_schema *schema,
+                   struct db **ret, struct err *err)
+{
     struct db *db;
     int r;
 
@@ -307,6 +325,7 @@ int db_open(const char *path, enum db_access access, struct db **ret, struct err
         free(db);
         return err_set(err, ENOMEM, "out of memory");
     }
+    db->schema = schema;
     r = access == DB_WRITE ? open_write(db, err) : open_read(db, err);
     if (r) {
         db_close(db);

@@ -3,7 +3,8 @@ WCR_SRCS += db/campaign.c db/db.c db/interval.c db/merge.c db/schema.c db/stmt.c
 WCR_LIBS += sqlite3 jansson libxxhash gsl
 
 DB_TEST_SRCS := db/campaign.c db/db.c db/interval.c db/merge.c db/schema.c db/stmt.c db/trial.c
-UNIT_TESTS += db/tests/db_test db/tests/interval_test db/tests/kill_test
+UNIT_TESTS += $(addprefix db/tests/,db_test disk_test interval_test kill_test)
 db_test_SRCS := db/tests/db_test.c $(DB_TEST_SRCS)
+disk_test_SRCS := db/tests/disk_test.c $(DB_TEST_SRCS)
 interval_test_SRCS := db/tests/interval_test.c db/interval.c
 kill_test_SRCS := db/tests/kill_test.c $(DB_TEST_SRCS)

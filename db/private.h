@@ -9,13 +9,24 @@
 
 #define DB_APPLICATION_ID 0x77637264    /* "wcrd", in the file's header */
 
+/* Schemas up to number @version; @migrations[i] takes schema i to i + 1, without foreign keys. */
+struct db_schema {
+    const char *const *migrations;
+    int version;
+};
+
+extern const struct db_schema db_schema;
+
 struct db {
     sqlite3 *sql;
     char *path;
+    const struct db_schema *schema;
 };
 
-extern const char *const db_migrations[];   /* [i] takes schema i to i + 1 */
-extern const int db_schema_version;
+/* db_open, as a wcr with other schemas would: for the tests of migrations. */
+int db_open_schema(const char *path, enum db_access access, const struct db_schema *schema,
+                   struct db **ret, struct err *err) __attribute__((warn_unused_result));
+
 extern int db_busy_ms;                      /* how long to wait for another program */
 
 /*

@@ -5,8 +5,8 @@
 
 EMBED(db_schema_0001, "db/schema/0001.sql");
 
-const char *const db_migrations[] = {
+static const char *const migrations[] = {
     db_schema_0001,
 };
 
-const int db_schema_version = sizeof(db_migrations) / sizeof(db_migrations[0]);
+const struct db_schema db_schema = {migrations, sizeof(migrations) / sizeof(migrations[0])};

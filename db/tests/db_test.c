@@ -559,6 +559,28 @@ static void test_locked(void **state)
     db_close(db);
 }
 
+/* The same where another program has it for itself, from before it is opened. */
+static void test_locked_at_opening(void **state)
+{
+    int before = db_busy_ms;
+    struct err err = {0};
+    int64_t campaign;
+    sqlite3 *sql;
+    struct db *db;
+
+    (void)state;
+    db_close(open_new(&campaign));
+    sql = stranger();
+    assert_int_equal(sqlite3_exec(sql, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE", NULL, NULL, NULL),
+                     SQLITE_OK);
+    db_busy_ms = 50;
+    refused(db_open(path, DB_READ, &db, &err), EBUSY, &err, "locked by another program");
+    refused(db_open(path, DB_WRITE, &db, &err), EBUSY, &err, "locked by another program");
+    db_busy_ms = before;
+    sqlite3_close(sql);
+    db_close(open_new(&campaign));
+}
+
 /* Would catch: a full disk that leaves the transaction open or the file damaged. */
 static void test_full(void **state)
 {
@@ -603,7 +625,7 @@ static void test_read_only(void **state)
             "cannot be written");
     db_close(db);
     if (!geteuid())
-        return;     /* nothing is read-only for root */
+        return;     /* nothing is read-only for root; disk_test has what is */
     chmod(path, 0400);
     chmod(dir, 0500);
     ok(db_open(path, DB_READ, &db, err));
@@ -612,36 +634,152 @@ static void test_read_only(void **state)
     refused(db_open(path, DB_WRITE, &db, &err), EROFS, &err, "read-only");
 }
 
+/* ---- schemas that are not there yet ---- */
+
+/* As a later wcr might have it: a column more, and a table made anew. */
+static const char schema_2[] =
+    "ALTER TABLE campaign ADD COLUMN note TEXT NOT NULL DEFAULT 'none';"
+    "CREATE TABLE plan_2 (plan_id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL REFERENCES campaign, "
+    "fault_class TEXT NOT NULL, seed INTEGER NOT NULL, plan_index INTEGER NOT NULL, plan_json TEXT, "
+    "UNIQUE (plan_id, campaign_id, fault_class, seed)) STRICT;"
+    "INSERT INTO plan_2 SELECT plan_id, campaign_id, fault_class, seed, plan_index, plan_json FROM plan;"
+    "DROP VIEW plan_detail; DROP VIEW pair_summary; DROP TABLE plan; ALTER TABLE plan_2 RENAME TO plan;";
+static const char schema_3[] = "CREATE TABLE later (x INTEGER) STRICT; INSERT INTO later VALUES (7);";
+
+static const char *migrations[3];
+
+static struct db_schema later(int version, const char *last)
+{
+    migrations[0] = db_schema.migrations[0];
+    migrations[1] = version > 2 ? schema_2 : last;
+    migrations[2] = last;
+    return (struct db_schema){migrations, version};
+}
+
+static void write_trial(void)
+{
+    int64_t campaign;
+    struct db *db = open_new(&campaign);
+    struct db_trial t = trial(campaign, "PTR", 3, "enabled");
+
+    ok(db_trial_record(db, &t, NULL, NULL, err));
+    db_close(db);
+}
+
+#define TRIALS "SELECT name, trial.seed, plan_index, outcome FROM trial JOIN plan USING (plan_id) " \
+               "JOIN campaign AS c ON c.campaign_id = trial.campaign_id"
+
+static char *file_bytes(size_t *ret_len)
+{
+    FILE *f = fopen(path, "r");
+    char *bytes = malloc(1 << 20);
+
+    assert_non_null(f);
+    assert_non_null(bytes);
+    *ret_len = fread(bytes, 1, 1 << 20, f);
+    fclose(f);
+    return bytes;
+}
+
+/* Would catch: rows lost on the way to another schema, or a number skipped. */
+static void test_migration(void **state)
+{
+    struct db_schema three = later(3, schema_3);
+    struct err err = {0};
+    struct db *db;
+
+    (void)state;
+    write_trial();
+    ok(db_open_schema(path, DB_WRITE, &three, &db, err));
+    db_close(db);
+    assert_string_equal(query("PRAGMA user_version"), "3\n");
+    assert_string_equal(query(TRIALS), "quick|3|0|kernel_crash\n");
+    assert_string_equal(query("SELECT note, x FROM campaign, later"), "none|7\n");
+    ok(db_open_schema(path, DB_WRITE, &three, &db, err));
+    db_close(db);
+    assert_string_equal(query("SELECT count(*) FROM later"), "1\n");
+    refused(db_open(path, DB_WRITE, &db, &err), ENOTSUP, &err, "schema 3; this one knows up to 1");
+    refused(db_open(path, DB_READ, &db, &err), ENOTSUP, &err, "use that wcr, or another file");
+}
+
 /* Would catch: an old file that a reader cannot open, or rewrites. */
 static void test_old_schema_in_memory(void **state)
 {
-    int64_t campaign;
+    struct db_schema two = later(2, schema_2);
+    char *before, *after;
+    size_t len, now;
+    int64_t n;
+    bool found;
     struct db *db;
-    sqlite3 *sql;
-    char pragmas[100];
 
     (void)state;
-    assert_int_equal(sqlite3_open(path, &sql), SQLITE_OK);
-    snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d", DB_APPLICATION_ID);
-    sqlite3_exec(sql, pragmas, NULL, NULL, NULL);
-    for (int v = 1; v < db_schema_version; v++) {
-        assert_int_equal(sqlite3_exec(sql, db_migrations[v - 1], NULL, NULL, NULL), SQLITE_OK);
-        snprintf(pragmas, sizeof(pragmas), "PRAGMA user_version = %d", v);
-        sqlite3_exec(sql, pragmas, NULL, NULL, NULL);
-        sqlite3_exec(sql, "INSERT INTO campaign (name, spec_text, spec_hash, executor) VALUES "
-                          "('old', '', '', 'testbed') ON CONFLICT DO NOTHING",
-                     NULL, NULL, NULL);
-        ok(db_open(path, DB_READ, &db, err));
-        ok(db_campaign_find(db, "old", &campaign, err));
-        db_close(db);
-        snprintf(pragmas, sizeof(pragmas), "%d\n", v);
-        assert_string_equal(query("PRAGMA user_version"), pragmas);
-    }
-    sqlite3_close(sql);
-    ok(db_open(path, DB_WRITE, &db, err));
+    write_trial();
+    before = file_bytes(&len);
+    ok(db_open_schema(path, DB_READ, &two, &db, err));
+    ok(db_value(db, &n, &found, err, "SELECT count(*) FROM trial JOIN campaign USING (campaign_id) "
+                "WHERE note = 'none'", ""));
+    assert_int_equal(n, 1);
     db_close(db);
-    snprintf(pragmas, sizeof(pragmas), "%d\n", db_schema_version);
-    assert_string_equal(query("PRAGMA user_version"), pragmas);
+    after = file_bytes(&now);
+    assert_int_equal(len, now);
+    assert_memory_equal(before, after, len);
+    free(before);
+    free(after);
+}
+
+/* Would catch: a file that is half of one schema, half of another. */
+static void test_migration_fails(void **state)
+{
+    static const struct {
+        const char *script, *words;
+    } cases[] = {
+        {"CREATE TABLE half (x); DELETE FROM trial; this is no SQL;", "migrating to schema 2: "},
+        {"CREATE TABLE half (x); INSERT INTO plan SELECT * FROM plan;", "migrating to schema 2: "},
+        {"CREATE TABLE half (x); DELETE FROM plan;", "rows refer to others that are not there"},
+    };
+    struct err err = {0};
+    int64_t campaign;
+    struct db *db;
+
+    (void)state;
+    write_trial();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct db_schema two = later(2, cases[i].script);
+
+        if (!db_open_schema(path, DB_WRITE, &two, &db, &err) || !strstr(err.msg, cases[i].words))
+            fail_msg("%s: '%s'", cases[i].script, err.msg);
+        if (!db_open_schema(path, DB_READ, &two, &db, &err) || !strstr(err.msg, cases[i].words))
+            fail_msg("%s: '%s'", cases[i].script, err.msg);
+        assert_string_equal(query("PRAGMA user_version"), "1\n");
+        assert_string_equal(query("SELECT name FROM sqlite_schema WHERE name = 'half'"), "");
+        assert_string_equal(query(TRIALS), "quick|3|0|kernel_crash\n");
+    }
+    /* This wcr goes on with it. */
+    db = open_new(&campaign);
+    db_close(db);
+}
+
+/* Would catch: a migration beside another program, or one that both carry out. */
+static void test_migration_locked(void **state)
+{
+    struct db_schema three = later(3, schema_3);
+    int before = db_busy_ms;
+    struct err err = {0};
+    sqlite3 *sql;
+    struct db *db;
+
+    (void)state;
+    write_trial();
+    sql = stranger();
+    assert_int_equal(sqlite3_exec(sql, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    db_busy_ms = 50;
+    refused(db_open_schema(path, DB_WRITE, &three, &db, &err), EBUSY, &err, "locked by another program");
+    db_busy_ms = before;
+    sqlite3_exec(sql, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_close(sql);
+    assert_string_equal(query("PRAGMA user_version"), "1\n");
+    ok(db_open_schema(path, DB_WRITE, &three, &db, err));
+    db_close(db);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -664,9 +802,13 @@ int main(void)
         TEST(test_newer_schema),
         TEST(test_damaged),
         TEST(test_locked),
+        TEST(test_locked_at_opening),
         TEST(test_full),
         TEST(test_read_only),
+        TEST(test_migration),
         TEST(test_old_schema_in_memory),
+        TEST(test_migration_fails),
+        TEST(test_migration_locked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
