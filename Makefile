@@ -43,7 +43,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 MODULES := $(sort $(wildcard */module.mk */*/module.mk))
 include $(MODULES)
 
-COMMON_SRCS := lib/err.c
+COMMON_SRCS := lib/err.c lib/share.c
 
 pkg_cflags = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --cflags $(sort $(1))))
 pkg_libs = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --libs $(sort $(1))))

@@ -9,6 +9,7 @@
 #include "analysis/stats.h"
 #include "cli/commands.h"
 #include "cli/number.h"
+#include "lib/share.h"
 
 static void usage(FILE *f)
 {
@@ -43,11 +44,7 @@ struct plan_size_cli {
 /* A number from 0 to 1; -EINVAL, told. */
 static int share(const char *option, const char *text, double *ret)
 {
-    char *end;
-
-    errno = 0;
-    *ret = strtod(text, &end);
-    if (!errno && end != text && !*end && *ret >= 0 && *ret <= 1)
+    if (share_parse(text, ret))
         return 0;
     fprintf(stderr, "wcr plan-size: %s '%s': expected a number from 0 to 1\n", option, text);
     return -EINVAL;

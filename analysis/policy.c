@@ -9,6 +9,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "lib/share.h"
+
 #define POLICY_MAX_BYTES (1 << 20)
 
 struct parser {
@@ -68,18 +70,11 @@ static int set_share(const struct parser *p, const yaml_node_t *value, const cha
                      struct err *err)
 {
     const char *text = scalar(value);
-    char *end = NULL;
-    double d = text && *text ? strtod(text, &end) : NAN;
 
-    if (end && end != text && !strcmp(end, "%")) {
-        d /= 100;
-        end++;
-    }
-    if (!end || end == text || *end || !(d >= 0 && d <= 1))
+    if (!text || !share_parse(text, ret))
         return fail_at(p, value, err,
                        "%s: expected a share from 0 to 1, or from 0%% to 100%%%s%.40s%s", key,
                        text ? ", not '" : "", text ? text : "", text ? "'" : "");
-    *ret = d;
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "analysis/compare.h"
 #include "campaigns/profile.h"
 #include "campaigns/runner.h"
+#include "campaigns/stop.h"
 #include "cli/commands.h"
 #include "injector/profile.h"
 #include "testbed/testbed.h"
@@ -171,15 +172,17 @@ static void summary(const struct run_cli *cli, const struct spec *spec,
 
     if (cli->json) {
         printf("{\"event\":\"end\",\"planned\":%u,\"skipped\":%u,\"done\":%u,\"errors\":%u,"
-               "\"retried\":%u,\"redrawn\":%u,\"golden_bad\":%u,\"wall_s\":%.1f,"
+               "\"not_needed\":%u,\"retried\":%u,\"redrawn\":%u,\"golden_bad\":%u,\"wall_s\":%.1f,"
                "\"trials_per_hour\":%.0f}\n",
-               r->planned, r->skipped, r->done, r->errors, r->retried, r->redrawn, r->golden_bad,
-               r->wall_s, rate);
+               r->planned, r->skipped, r->done, r->errors, r->not_needed, r->retried, r->redrawn,
+               r->golden_bad, r->wall_s, rate);
         return;
     }
     printf("%u trials done", r->done);
     if (r->skipped)
         printf(", %u before", r->skipped);
+    if (r->not_needed)
+        printf(", %u not needed", r->not_needed);
     printf(", %u errors, %u retried, %u plans drawn again", r->errors, r->retried, r->redrawn);
     if (r->done)
         printf("; %.0f s, %.0f trials per hour", r->wall_s, rate);
@@ -306,7 +309,7 @@ static int run_campaign(const struct run_cli *cli, const struct spec *spec,
         fail(&err);
         if (r == -EINTR && result.planned)
             fprintf(stderr, "wcr run: %u trials are left; the same command goes on\n",
-                    result.planned - result.skipped - result.done);
+                    result.planned - result.skipped - result.done - result.not_needed);
         return WCR_EXIT_ERROR;
     }
     summary(cli, spec, &result);
@@ -349,7 +352,8 @@ int cmd_run(int argc, char **argv)
     if (spec_load(cli.spec, &spec, &err))
         return fail(&err);
     if (cli.check) {
-        printf("%s: %u trials\n", cli.spec, spec_trials(&spec));
+        printf("%s: %u trials%s\n", cli.spec, spec_trials(&spec),
+               stop_wanted(&spec) ? " at most" : "");
         spec_done(&spec);
         return WCR_EXIT_OK;
     }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "campaigns/stop.h"
 #include "campaigns/worker.h"
 
 #define TICK_MS 250
@@ -44,6 +45,7 @@ struct runner {
     const struct runner_options *o;
     struct item *items;
     unsigned items_len;
+    bool *stopped;                  /* for each class: its stop rule was reached */
     struct slot *slots;
     unsigned deaths;
     struct progress progress;
@@ -92,6 +94,63 @@ static int add_item(struct runner *rn, const struct spec_class *c, uint64_t seed
     }
     item->state = modes_left(rn, item) ? ITEM_PENDING : ITEM_OVER;
     rn->items_len++;
+    return 0;
+}
+
+/* Those that have begun are finished; @return how many trials are left out. */
+static unsigned drop_pending(struct runner *rn, const struct spec_class *c)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < rn->items_len; i++) {
+        struct item *item = &rn->items[i];
+        bool begun = false;
+
+        for (int m = 0; m < MODES; m++)
+            begun |= item->done[m];
+        if (item->c != c || item->state != ITEM_PENDING || begun)
+            continue;
+        n += modes_left(rn, item);
+        item->state = ITEM_OVER;
+    }
+    return n;
+}
+
+static void show_stop(struct runner *rn, const char *class_name, const char *rule,
+                      const struct db_rate *rate, unsigned not_needed)
+{
+    char text[240];
+
+    progress_line(&rn->progress,
+                  json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:i}", "event", "stop", "class",
+                            class_name, "rule", rule, "failures", (json_int_t)rate->failures, "trials",
+                            (json_int_t)rate->trials, "low", rate->low, "high", rate->high, "upper",
+                            rate->upper, "not_needed", (int)not_needed),
+                  "%-7s stopped: %s; %u trials are not needed", class_name,
+                  stop_text(rn->spec, rule, rate, text, sizeof(text)), not_needed);
+}
+
+/* Is enough known of the class? */
+static int check_stop(struct runner *rn, const struct spec_class *c, struct err *err)
+{
+    bool *stopped = &rn->stopped[c - rn->spec->classes];
+    const char *rule;
+    struct db_rate rate;
+    unsigned n;
+    int r;
+
+    if (*stopped || !stop_wanted(rn->spec))
+        return 0;
+    r = rn->o->store.ops->rate(rn->o->store.ctx, c->class_name, &rate, err);
+    rule = r ? NULL : stop_reached(rn->spec, &rate);
+    if (!rule)
+        return r;
+    *stopped = true;
+    n = drop_pending(rn, c);
+    rn->result->not_needed += n;
+    rn->progress.total -= n;
+    if (n)
+        show_stop(rn, c->class_name, rule, &rate, n);
     return 0;
 }
 
@@ -339,7 +398,7 @@ static int trial_told(struct runner *rn, struct item *item, const json_t *m, str
     rn->progress.done++;
     check_golden(rn, item, m);
     show_trial(rn, item, mode, m);
-    return 0;
+    return item->c && found == MODE_ENABLED ? check_stop(rn, item->c, err) : 0;
 }
 
 /* The next plan of the same trial. */
@@ -630,7 +689,8 @@ int runner_run(const struct spec *spec, const struct runner_options *options,
     memset(ret, 0, sizeof(*ret));
     rn.progress.out = options->out;
     rn.progress.style = options->style;
-    r = list_items(&rn, err);
+    rn.stopped = calloc(spec->classes_len + 1, sizeof(*rn.stopped));
+    r = rn.stopped ? list_items(&rn, err) : err_set(err, ENOMEM, "out of memory");
     if (r)
         goto out;
     rn.progress.total = ret->planned;
@@ -643,7 +703,9 @@ int runner_run(const struct spec *spec, const struct runner_options *options,
                             (int)ret->skipped),
                   "campaign %s%s%s: %u trials, %u of them done before", spec->name,
                   *shard ? ", shard " : "", shard, ret->planned, ret->skipped);
-    if (!any_left(&rn))
+    for (unsigned i = 0; i < spec->classes_len && !r; i++)
+        r = check_stop(&rn, &spec->classes[i], err);
+    if (r || !any_left(&rn))
         goto out;
     r = check_plans(&rn, err);
     if (!r)
@@ -658,6 +720,7 @@ out:
     for (unsigned i = 0; i < rn.items_len; i++)
         json_decref(rn.items[i].plan);
     free(rn.items);
+    free(rn.stopped);
     free(rn.slots);
     free(rn.progress.workers);
     return r;

@@ -35,6 +35,7 @@ struct runner_result {
     unsigned planned;       /* trials of the campaign, or of the shard */
     unsigned skipped;       /* that were done before */
     unsigned done, errors;
+    unsigned not_needed;    /* the stop rule was reached before */
     unsigned retried;       /* experiment errors that led to another attempt */
     unsigned redrawn;       /* plans drawn again: not activated, or refused by the guest's memory */
     unsigned golden_bad;    /* fault-free trials that crashed or, with consistency, reused a wrong page */
@@ -42,7 +43,7 @@ struct runner_result {
 };
 
 /*
- * 0 when every trial is done or recorded as error; -EINTR when stopped; others when
+ * 0 when every trial is done, recorded as error, or not needed; -EINTR when stopped; others when
  * the campaign cannot go on (no machine could be started, the database fails).
  */
 int runner_run(const struct spec *spec, const struct runner_options *options,

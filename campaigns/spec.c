@@ -17,6 +17,7 @@
 
 #include "campaigns/workload/status_layout.h"
 #include "injector/plan.h"
+#include "lib/share.h"
 
 #define SPEC_FILE_MAX (1u << 20)
 
@@ -159,6 +160,23 @@ static int read_u64(struct reader *rd, const yaml_node_t *node, const struct pla
     struct target *t = to;
 
     return number(rd, node, at, t->field->min, t->field->max, t->to);
+}
+
+/* 0.05 or 5%; the field's maximum is in percent, and excluded, as 0 is. */
+static int read_share(struct reader *rd, const yaml_node_t *node, const struct place *at, void *to)
+{
+    struct target *t = to;
+    double value = 0;
+    const char *text;
+    int r = scalar(rd, node, at, "a share", &text);
+
+    if (r)
+        return r;
+    if (!share_parse(text, &value) || value == 0 || value * 100 >= (double)t->field->max)
+        return fail(rd, node, at, "expected a share above 0 and below %" PRIu64 "%%, as 0.05 or 5%%, found "
+                    "'%.40s'", t->field->max, text);
+    *(double *)t->to = value;
+    return 0;
 }
 
 static int read_bool(struct reader *rd, const yaml_node_t *node, const struct place *at, void *to)
@@ -464,6 +482,23 @@ static const struct field workload_fields[] = {
     {0},
 };
 
+/* An interval's half-width is never above 0.5. */
+static const struct field stop_fields[] = {
+    {"half_width", read_share, offsetof(struct spec, stop.half_width), false, 0, 50, NULL, NULL},
+    {"rate_below", read_share, offsetof(struct spec, stop.rate_below), false, 0, 100, NULL, NULL},
+    {0},
+};
+
+static int read_stop(struct reader *rd, const yaml_node_t *node, const struct place *at, void *to)
+{
+    struct spec *spec = ((struct target *)to)->to;
+    int r = read_map(rd, node, at, to);
+
+    if (!r && !spec->stop.half_width && !spec->stop.rate_below)
+        r = fail(rd, node, at, "expected half_width, rate_below or both");
+    return r;
+}
+
 /* What is at the top for the classes: the target of those that name none, trials to share. */
 struct spec_root {
     struct spec spec;
@@ -495,6 +530,7 @@ static const struct field root_fields[] = {
     {"delay_ms", read_range_u32, offsetof(struct spec_root, spec.delay_min_ms), false, 0, 3600000,
      NULL, NULL},
     U32("retries", retries, 0, 100),
+    {"stop", read_stop, offsetof(struct spec_root, spec), false, 0, 0, NULL, stop_fields},
     {"guest", read_map, offsetof(struct spec_root, spec), false, 0, 0, NULL, guest_fields},
     {"workload", read_map, offsetof(struct spec_root, spec), false, 0, 0, NULL, workload_fields},
     {0},
@@ -565,6 +601,9 @@ static int check_whole(struct reader *rd, struct spec_root *root)
     if (!spec->classes_len && !spec->golden)
         return err_set(rd->err, EINVAL, "%s: neither classes nor golden runs: nothing to do",
                        rd->path);
+    if ((spec->stop.half_width || spec->stop.rate_below) && !spec->modes[MODE_ENABLED])
+        return err_set(rd->err, EINVAL, "%s: stop: the rule is about mode enabled, which 'modes' does not "
+                       "have", rd->path);
     /* The cache must fit into the guest, next to its kernel. */
     if ((uint64_t)spec->workload.files * spec->workload.blocks_per_file * 4096 / 1048576 >
         spec->guest.memory_mb / 2)

@@ -51,6 +51,10 @@ struct spec {
     unsigned boot_deadline_ms;  /* virtual time for the guest to boot and read everything */
     unsigned delay_min_ms, delay_max_ms;
     unsigned retries;           /* of experiment errors, per trial */
+    struct {                    /* a class is over when one of them is reached; 0: not asked for */
+        double half_width;      /* of the interval of its rate */
+        double rate_below;      /* the bound of its rate, without a failure */
+    } stop;
     struct {
         unsigned memory_mb, vcpus;
     } guest;
@@ -69,7 +73,7 @@ void spec_done(struct spec *spec);
 
 /*
  * Every field that decides what a trial is, with defaults filled in. How many there are
- * (trials, golden, retries) is left out: a campaign can be made longer.
+ * (trials, golden, retries, stop) is left out: a campaign can be made longer.
  */
 json_t *spec_to_json(const struct spec *spec);
 

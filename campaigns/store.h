@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "campaigns/spec.h"
+#include "db/db.h"
 #include "lib/err.h"
 
 /* Which trial: (campaign), class, seed, mode; and the plan's index, which is a result of redraws. */
@@ -36,6 +37,8 @@ struct store_ops {
     /* A plan that was drawn but not activated, or refused by the guest's memory. */
     int (*redraw)(void *ctx, const struct trial_key *key, const json_t *plan,
                   const json_t *message, struct err *err);
+    /* What is known of a class's rate with the mechanism enabled. */
+    int (*rate)(void *ctx, const char *class_name, struct db_rate *ret, struct err *err);
     /* What a worker's machine is made of: names and values. */
     int (*environment)(void *ctx, const json_t *facts, struct err *err);
     /* Something worth keeping that is no trial: an attempt that failed, a worker that died. */

@@ -293,6 +293,13 @@ static int store_redraw(void *ctx, const struct trial_key *key, const json_t *pl
     return r;
 }
 
+static int store_rate(void *ctx, const char *class_name, struct db_rate *ret, struct err *err)
+{
+    struct db_store *s = ctx;
+
+    return db_class_rate(s->db, s->campaign, class_name, reboot_mode_name(MODE_ENABLED), ret, err);
+}
+
 static int store_environment(void *ctx, const json_t *facts, struct err *err)
 {
     struct db_store *s = ctx;
@@ -342,6 +349,7 @@ static const struct store_ops db_store_ops = {
     .trial = store_trial,
     .error = store_error,
     .redraw = store_redraw,
+    .rate = store_rate,
     .environment = store_environment,
     .event = store_event,
     .event_get = store_event_get,

@@ -185,6 +185,19 @@ int db_event_put(struct db *db, int64_t campaign, const struct db_event *event, 
 int db_event_get(struct db *db, int64_t campaign, const char *kind, char **ret_json,
                  struct err *err) __attribute__((warn_unused_result));
 
+/*
+ * How often trials of a class reused an inconsistent page, of those that were rated (the rate of
+ * the view class_compare), and how well that is known, at 95%. Nothing is known of none: 0 to 1.
+ */
+struct db_rate {
+    int64_t failures, trials;
+    double low, high;       /* the two-sided interval */
+    double upper;           /* the one-sided bound */
+};
+
+int db_class_rate(struct db *db, int64_t campaign, const char *fault_class, const char *mode,
+                  struct db_rate *ret, struct err *err) __attribute__((warn_unused_result));
+
 /* ---- going on ---- */
 
 struct db_resume {

@@ -401,6 +401,32 @@ int db_attempt_error(struct db *db, int64_t campaign, const char *fault_class, u
                    "itiitt", campaign, fault_class, (int64_t)seed, (int64_t)index, text, console);
 }
 
+int db_class_rate(struct db *db, int64_t campaign, const char *fault_class, const char *mode,
+                  struct db_rate *ret, struct err *err)
+{
+    cleanup_stmt sqlite3_stmt *stmt = NULL;
+    /* A one-sided bound is the upper end of an interval that is missed there half as often. */
+    int r = db_prepare(db, &stmt, err,
+                       "SELECT k, n, clopper_pearson_low(k, n), clopper_pearson_high(k, n), "
+                       "clopper_pearson_high(k, n, 0.9) FROM (SELECT total(rated_inconsistent) AS k, "
+                       "total(rated) AS n FROM class_counts "
+                       "WHERE campaign_id = ? AND fault_class = ? AND mode = ?)",
+                       "itt", campaign, fault_class, mode);
+
+    if (!r)
+        r = db_step(db, stmt, err);
+    if (r < 0)
+        return r;
+    *ret = (struct db_rate){
+        .failures = sqlite3_column_int64(stmt, 0),
+        .trials = sqlite3_column_int64(stmt, 1),
+        .low = sqlite3_column_double(stmt, 2),
+        .high = sqlite3_column_double(stmt, 3),
+        .upper = sqlite3_column_double(stmt, 4),
+    };
+    return 0;
+}
+
 /* ---- going on ---- */
 
 static int mode_number(const unsigned char *mode)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "campaigns/runner.h"
+#include "db/interval.h"
 
 /* ---- the scripted executor ---- */
 
@@ -171,6 +172,7 @@ struct memory {
     struct row rows[100];
     unsigned rows_len, redraws, events, environments;
     json_t *shard;          /* the event of that kind, with a new reference */
+    unsigned failures;      /* of each class */
     unsigned fail_after;    /* trials; 0: never */
     volatile sig_atomic_t *stop;
     unsigned stop_after;
@@ -259,6 +261,22 @@ static int mem_redraw(void *ctx, const struct trial_key *key, const json_t *plan
     return 0;
 }
 
+/* Of the trials recorded, with as many failures as the test says. */
+static int mem_rate(void *ctx, const char *class_name, struct db_rate *ret, struct err *err)
+{
+    struct memory *m = ctx;
+    struct interval i;
+    int64_t n = 0;
+
+    (void)err;
+    for (unsigned k = 0; k < m->rows_len; k++)
+        n += !strcmp(m->rows[k].class_name, class_name) && m->rows[k].mode == MODE_ENABLED &&
+             !m->rows[k].error;
+    i = clopper_pearson(m->failures, n, 0.95);
+    *ret = (struct db_rate){m->failures, n, i.low, i.high, clopper_pearson_upper(m->failures, n, 0.95)};
+    return 0;
+}
+
 static int mem_environment(void *ctx, const json_t *facts, struct err *err)
 {
     (void)err;
@@ -294,7 +312,8 @@ static int mem_event_get(void *ctx, const char *kind, json_t **ret, struct err *
 }
 
 static const struct store_ops memory_ops = {mem_resume, mem_trial,       mem_error,
-                                            mem_redraw, mem_environment, mem_event, mem_event_get};
+                                            mem_redraw, mem_rate,        mem_environment,
+                                            mem_event,  mem_event_get};
 
 /* ---- the tests ---- */
 
@@ -694,6 +713,82 @@ static void shards_as_text(void **state)
             fail_msg("'%s': %s", wrong[i], f->err.msg);
 }
 
+/* @campaigns/specs with many trials, and a rule. */
+static void use_rule(struct fixture *f, const char *rule)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text), "name: x\nseed: 5\nclasses:\n- {class: PANIC, trials: 20}\n"
+             "- {class: TEXT, trials: 4}\ngolden: 0\nretries: 1\nstop: {%s}\n", rule);
+    spec_done(&f->spec);
+    if (spec_parse("x.yaml", text, &f->spec, &f->err))
+        fail_msg("%s", f->err.msg);
+}
+
+/* 9 without a failure bound the rate at 28.3%, 10 at 25.9%; TEXT has too few. */
+static void enough_trials_end_a_class(void **state)
+{
+    struct fixture *f = *state;
+
+    use_rule(f, "rate_below: 0.26");
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.planned, 48);
+    assert_int_equal(f->result.done, 2 * (10 + 4));
+    assert_int_equal(f->result.not_needed, 2 * 10);
+    /* The next run adds nothing; with a stricter rule it goes on. */
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.done, 0);
+    assert_int_equal(f->result.not_needed, 2 * 10);
+    assert_int_equal(script->opened, 1);
+    f->spec.stop.rate_below = 0.2;
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.done, 2 * 4);
+    assert_int_equal(f->result.not_needed, 2 * 6);
+}
+
+static void a_failure_needs_all_trials_or_the_width(void **state)
+{
+    struct fixture *f = *state;
+
+    f->memory.failures = 1;
+    use_rule(f, "rate_below: 0.5");
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.done, 48);
+    f->memory.rows_len = 0;
+    memset(&f->memory.rows, 0, sizeof(f->memory.rows));
+    /* 1 of 12: 0.2 to 38.5%, a half-width of 19.1 points; 1 of 11: 20.5. */
+    use_rule(f, "rate_below: 50%, half_width: 20%");
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->result.done, 2 * (12 + 4));
+}
+
+/* What has begun when the rule is reached is finished, also what has to be tried again. */
+static void trials_in_flight_are_finished(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned jobs = 2; jobs <= 4; jobs++) {
+        unsigned enabled = 0, disabled = 0;
+
+        memset(&f->memory.rows, 0, sizeof(f->memory.rows));
+        f->memory.rows_len = 0;
+        memset(script, 0, sizeof(*script));
+        script->together = jobs;
+        script->faults[0] = (struct fault){"inject", 11, FAIL};
+        f->jobs = jobs;
+        use_rule(f, "rate_below: 0.26");
+        assert_int_equal(run(f), 0);
+        for (unsigned i = 0; i < f->memory.rows_len; i++) {
+            enabled += f->memory.rows[i].mode == MODE_ENABLED;
+            disabled += f->memory.rows[i].mode == MODE_DISABLED;
+        }
+        assert_int_equal(enabled, disabled);
+        assert_in_range(enabled, 10 + 4, 10 + 4 + jobs);
+        assert_int_equal(rows(f, true), 0);
+        assert_int_equal(f->result.done + f->result.not_needed, f->result.planned);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -722,6 +817,9 @@ int main(void)
         TEST(a_database_has_one_shard),
         TEST(all_of_a_campaign_is_no_shard),
         TEST(shards_as_text),
+        TEST(enough_trials_end_a_class),
+        TEST(a_failure_needs_all_trials_or_the_width),
+        TEST(trials_in_flight_are_finished),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -31,6 +31,7 @@ static void minimal_gets_defaults(void **state)
     assert_int_equal(s.faults_per_trial, 1);
     assert_false(s.require_activation);
     assert_int_equal(spec_trials(&s), 6);
+    assert_true(s.stop.half_width == 0 && s.stop.rate_below == 0);
     spec_done(&s);
 }
 
@@ -44,7 +45,7 @@ static void everything_is_read(void **state)
         "- {class: LEAK, trials: 1, rate: 5}\n"
         "modes: [cold, enabled]\ngolden: 0\ngolden_run_ms: 10\nfaults_per_trial: 1\n"
         "require_activation: true\nactivation_ms: 70\nredraws: 4\ndeadline_ms: 100\nboot_deadline_ms: 200\n"
-        "delay_ms: 30\nretries: 0\n"
+        "delay_ms: 30\nretries: 0\nstop: {half_width: 2.5%, rate_below: 0.01}\n"
         "guest: {memory_mb: 128, vcpus: 2}\n"
         "workload: {files: 3, blocks_per_file: 4, seed: 5, filesystem: ext4, "
         "mount_options: data=writeback}\n";
@@ -65,6 +66,7 @@ static void everything_is_read(void **state)
     assert_int_equal(s.activation_ms, 70);
     assert_int_equal(s.delay_min_ms, 30);
     assert_int_equal(s.delay_max_ms, 30);
+    assert_true(s.stop.half_width == 0.025 && s.stop.rate_below == 0.01);
     assert_int_equal(s.guest.vcpus, 2);
     assert_string_equal(s.workload.mount_options, "data=writeback");
     j = spec_to_json(&s);
@@ -131,6 +133,17 @@ static const struct {
      "a.yaml:4: classes[0]: class PANIC has no rate"},
     {HEAD CLASSES "target: ext4\n", "a.yaml:6: target: expected all, dir:DIRECTORY, file:FILE"},
     {HEAD CLASSES "faults_per_trial: 20\n", "a.yaml:6: faults_per_trial: 20 is out of range"},
+    {HEAD CLASSES "stop: {}\n", "a.yaml:6: stop: expected half_width, rate_below or both"},
+    {HEAD CLASSES "stop: 5\n", "a.yaml:6: stop: expected a mapping, found a single value"},
+    {HEAD CLASSES "stop:\n  half_width: 0.5\n",
+     "a.yaml:7: stop.half_width: expected a share above 0 and below 50%, as 0.05 or 5%, found '0.5'"},
+    {HEAD CLASSES "stop: {rate_below: 0}\n", "a.yaml:6: stop.rate_below: expected a share above 0"},
+    {HEAD CLASSES "stop: {rate_below: 100%}\n", "and below 100%, as 0.05 or 5%, found '100%'"},
+    {HEAD CLASSES "stop: {rate_below: nan}\n", "found 'nan'"},
+    {HEAD CLASSES "stop: {rate_below: 1e-3x}\n", "found '1e-3x'"},
+    {HEAD CLASSES "stop: {trials: 3}\n",
+     "a.yaml:6: stop.trials: unknown key (known: half_width, rate_below)"},
+    {HEAD CLASSES "modes: [disabled]\nstop: {rate_below: 0.1}\n", "a.yaml: stop: the rule is about mode enabled"},
     {"name: a b\nseed: 1\n" CLASSES, "a.yaml:1: name: 'a b' is no name"},
     {HEAD "classes: []\ngolden: 0\n", "nothing to do"},
     {"", "a.yaml:1: the file is empty"},
@@ -220,9 +233,9 @@ static void page_has_the_fields(void **state)
 {
     static const char *const unknown[] = {
         HEAD CLASSES "x: 1\n", HEAD "classes:\n- x: 1\n", HEAD CLASSES "guest: {x: 1}\n",
-        HEAD CLASSES "workload: {x: 1}\n",
+        HEAD CLASSES "workload: {x: 1}\n", HEAD CLASSES "stop: {x: 1}\n",
     };
-    static const char *const inside[] = {"", "classes[].", "guest.", "workload."};
+    static const char *const inside[] = {"", "classes[].", "guest.", "workload.", "stop."};
     FILE *f = fopen("docs/campaigns.md", "r");
     char *page = NULL, row[64], *save = NULL;
     size_t size = 0;

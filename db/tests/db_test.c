@@ -401,6 +401,7 @@ static void test_rates(void **state)
     int64_t campaign;
     struct db *db = open_new(&campaign);
     struct interval i = clopper_pearson(2, 4, 0.95);
+    struct db_rate rate;
     char expected[200];
 
     (void)state;
@@ -417,6 +418,12 @@ static void test_rates(void **state)
                                              DB_UNKNOWN, DB_UNKNOWN, DB_UNKNOWN, DB_UNKNOWN};
         ok(db_trial_record(db, &t, NULL, NULL, err));
     }
+    ok(db_class_rate(db, campaign, "COPY", "disabled", &rate, err));
+    assert_true(rate.failures == 2 && rate.trials == 4 && rate.low == i.low && rate.high == i.high);
+    assert_true(rate.upper - clopper_pearson_upper(2, 4, 0.95) < 1e-12 &&
+                clopper_pearson_upper(2, 4, 0.95) - rate.upper < 1e-12);
+    ok(db_class_rate(db, campaign, "COPY", "cold", &rate, err));
+    assert_true(!rate.failures && !rate.trials && rate.low == 0 && rate.high == 1 && rate.upper == 1);
     db_close(db);
     snprintf(expected, sizeof(expected),
              "quick|COPY|disabled|6|4|3|2|0.5000|%.4f|%.4f\n"
