@@ -35,6 +35,8 @@ static const struct {
      "o.pages_corrupt, o.crash_id IS t.crash_id AND t.crash_id IS NOT NULL AS same_crash "
      "FROM trial AS t JOIN trial AS o USING (plan_id) "
      "WHERE t.trial_id = ?1 AND o.trial_id <> ?1 ORDER BY o.trial_id"},
+    {offsetof(struct shown, spec), "SELECT c.spec_text FROM campaign AS c JOIN trial AS t "
+                                   "USING (campaign_id) WHERE t.trial_id = ?1"},
 };
 
 #define QUERIES (sizeof(queries) / sizeof(queries[0]))

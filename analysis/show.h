@@ -17,6 +17,7 @@ struct shown {
     struct result facts;            /* of the environment */
     struct result attempts;         /* that failed, of the same class and seed */
     struct result others;           /* trials of the same plan */
+    struct result spec;             /* the campaign's file: spec_text; not printed */
 };
 
 /*

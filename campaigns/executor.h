@@ -20,6 +20,8 @@ struct executor_params {
     const char *testbed_env;    /* testbed: NULL is the default place */
     const char *connect;        /* xen: libvirt URI given to the agent; may be NULL */
     const char *agent;          /* xen: command that starts the agent; NULL: wcr-agent --stdio */
+    const char *record;         /* testbed: from POINT_WARM on, all is recorded in this empty
+                                   directory; no snapshots then. NULL: nothing is */
     unsigned worker;            /* number of the worker, from 0 */
     bool verbose;
 };

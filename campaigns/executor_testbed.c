@@ -15,6 +15,7 @@
 struct testbed_context {
     struct testbed_config config;
     const struct spec *spec;
+    const char *record;
     struct testbed *tb;
     bool doubtful;          /* something went wrong since the last restore */
     json_t *hello, *guest;
@@ -30,6 +31,7 @@ static int context_open(const struct executor_params *params, const struct spec 
     if (!c)
         return err_set(err, ENOMEM, "out of memory");
     c->spec = spec;
+    c->record = params->record;
     r = testbed_config_load(params->testbed_env, &c->config, err);
     if (r)
         free(c);
@@ -40,6 +42,10 @@ static int context_open(const struct executor_params *params, const struct spec 
 
 static void machine_stop(struct testbed_context *c)
 {
+    struct err unused;
+
+    if (c->record && c->tb)
+        testbed_finish(c->tb, "warm", &unused);
     testbed_stop(c->tb);
     c->tb = NULL;
     json_decref(c->hello);
@@ -61,14 +67,26 @@ static double since(int64_t start)
     return (double)(wall_ms() - start) / 1000;
 }
 
+/* The same machine goes on in another QEMU, whose log begins here. */
+static int record(struct testbed_context *c, struct err *err)
+{
+    struct testbed_options o = {.dir = c->record, .loadvm = "warm", .log = TESTBED_RECORD};
+    int r = testbed_finish(c->tb, NULL, err);
+
+    testbed_stop(c->tb);
+    c->tb = NULL;
+    return r ? r : testbed_start(&c->config, &o, &c->tb, err);
+}
+
 static int machine_boot(struct testbed_context *c, struct err *err)
 {
+    struct testbed_options o = {.dir = c->record, .log = c->record ? TESTBED_RECORD : TESTBED_UNLOGGED};
     int64_t start = wall_ms();
     json_t *request;
     int r;
 
     machine_stop(c);
-    r = testbed_start(&c->config, NULL, &c->tb, err);
+    r = testbed_start(&c->config, &o, &c->tb, err);
     if (r)
         return err_prefix(err, "cannot start the testbed");
     r = testbed_wait_agent(c->tb, BOOT_TIMEOUT_MS, &c->hello, err);
@@ -87,7 +105,7 @@ static int machine_boot(struct testbed_context *c, struct err *err)
     start = wall_ms();
     r = testbed_snapshot_save(c->tb, "warm", err);
     c->save_s = since(start);
-    return r;
+    return !r && c->record ? record(c, err) : r;
 }
 
 /* After trouble: is the machine that was restored one that answers? */

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 WCR_SRCS += campaigns/executor.c campaigns/executor_testbed.c campaigns/executor_xen.c \
 	campaigns/inject_cli.c campaigns/planner.c campaigns/profile.c campaigns/progress.c \
-	campaigns/run_cli.c campaigns/runner.c campaigns/shard.c campaigns/spec.c campaigns/stop.c \
-	campaigns/store_db.c campaigns/trial.c campaigns/worker.c campaigns/agent/xen.c \
+	campaigns/replay.c campaigns/replay_cli.c campaigns/run_cli.c campaigns/runner.c \
+	campaigns/shard.c campaigns/spec.c campaigns/stop.c campaigns/store_db.c campaigns/trial.c \
+	campaigns/worker.c campaigns/agent/xen.c \
 	$(addprefix injector/,debug.c domctl.c inject.c text_fault.c)
 WCR_LIBS += jansson xencall xencontrol xenevtchn xenforeignmemory xenstore yaml-0.1
 
@@ -14,7 +15,10 @@ runner_test_SRCS := campaigns/tests/runner_test.c campaigns/runner.c campaigns/s
 	testbed/jsonl.c injector/classes.c
 spec_test_SRCS := campaigns/tests/spec_test.c campaigns/spec.c injector/classes.c
 
-E2E_TESTS += $(addprefix campaigns/tests/,mechanism_e2e inject_e2e profile_e2e kill_e2e.sh)
+E2E_TESTS += $(addprefix campaigns/tests/,chaos_e2e mechanism_e2e inject_e2e profile_e2e kill_e2e.sh replay_e2e.sh)
+# Recursive, as others below: modules that come later add to these.
+chaos_e2e_SRCS = campaigns/tests/chaos_e2e.c $(filter-out cli/main.c,$(WCR_SRCS))
+chaos_e2e_LDLIBS = $(WCR_LDLIBS)
 mechanism_e2e_SRCS = campaigns/tests/mechanism_e2e.c $(MACHINE_SRCS)
 RUNTIME_TESTS += campaigns/tests/runtime_e2e
 runtime_e2e_SRCS = campaigns/tests/runtime_e2e.c $(MACHINE_SRCS)
@@ -22,7 +26,6 @@ DEBIAN_TESTS += campaigns/tests/inject_e2e
 profile_e2e_SRCS = campaigns/tests/profile_e2e.c $(filter-out testbed/env.c,$(MACHINE_SRCS)) \
 	$(injector_plan_SRCS) testbed/env.c
 profile_e2e_LDLIBS := -lZydis
-# Recursive: injector/module.mk comes later.
 inject_e2e_SRCS = campaigns/tests/inject_e2e.c $(filter-out testbed/env.c,$(MACHINE_SRCS)) \
 	$(injector_plan_SRCS) testbed/env.c
 inject_e2e_LDLIBS := -lZydis

@@ -47,7 +47,7 @@ struct runner {
     unsigned items_len;
     bool *stopped;                  /* for each class: its stop rule was reached */
     struct slot *slots;
-    unsigned deaths;
+    unsigned deaths;                /* of workers that were ready, since a trial was done */
     struct progress progress;
     struct runner_result *result;
     char last_failure[600];
@@ -396,6 +396,7 @@ static int trial_told(struct runner *rn, struct item *item, const json_t *m, str
     item->done[found] = true;
     rn->result->done++;
     rn->progress.done++;
+    rn->deaths = 0;
     check_golden(rn, item, m);
     show_trial(rn, item, mode, m);
     return item->c && found == MODE_ENABLED ? check_stop(rn, item->c, err) : 0;
@@ -569,7 +570,7 @@ static int worker_gone(struct runner *rn, struct slot *s, struct err *err)
     if (r)
         return r;
     if (was_ready && ++rn->deaths > CAMPAIGN_DEATHS)
-        return err_set(err, EIO, "workers died %u times: something is wrong with this machine",
+        return err_set(err, EIO, "workers died %u times and no trial was done: something is wrong with this machine",
                        rn->deaths);
     if (s->starts >= START_ATTEMPTS) {
         s->retired = true;

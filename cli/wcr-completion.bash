@@ -2,12 +2,13 @@
 # bash completion for wcr: source this file, or copy it to
 # /usr/share/bash-completion/completions/wcr. A test compares it with the program.
 
-_wcr_commands='run plan faults inject merge compare export report gate plan-size show doctor testbed help'
+_wcr_commands='run replay plan faults inject merge compare export report gate plan-size show doctor testbed help'
 
 _wcr_options()
 {
     case $1 in
     run) echo --db --jobs --json --check --shard --profile --executor --testbed --connect --agent --vmlinux ;;
+    replay) echo --db --campaign --record --from --gdb --script --testbed ;;
     plan) echo --class --target --profile --seed --count --index --json --vmlinux --testbed ;;
     faults) echo --target --profile --json --vmlinux --testbed ;;
     inject) echo --domain --class --target --profile --seed --index --vmlinux --wait --at-once --json ;;

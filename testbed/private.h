@@ -16,13 +16,19 @@
 #define SOCKET_QMP "qmp.sock"
 #define SOCKET_AGENT "agent.sock"
 #define SOCKET_SHELL "shell.sock"
+/* While it is recorded, the agent's port is a pair of fifos, which never connect or hang up. */
+#define FIFO_AGENT "agent"
+#define FILE_LOG "replay.log"
+#define SNAPSHOT_START "start"      /* where the log begins */
 
 struct testbed {
     char *dir;
     int dirfd;              /* holds the lock; QEMU inherits it */
     bool own_dir, running;
+    enum testbed_log log;
     pid_t pid;
     int pidfd, qmp_fd, agent_fd;
+    int agent_out;          /* of a fifo's two; -1: agent_fd is both */
     struct qmp qmp;
     struct jsonl agent;
     uint64_t next_id;
@@ -38,6 +44,8 @@ void testbed_dir_remove(const char *dir, bool itself);
 
 /* testbed_qemu.c */
 int testbed_overlays_create(const struct testbed_config *config, int dirfd, struct err *err);
+/* Remove a snapshot that a recording QEMU made. */
+int testbed_overlays_forget(int dirfd, const char *snapshot, struct err *err);
 int testbed_qemu_spawn(const struct testbed_config *config, const struct testbed_options *options,
                        int dirfd, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 #define QMP_TIMEOUT_MS 120000
 #define START_TIMEOUT_MS 30000
 #define HELLO_RETRY_MS 5000
+#define FINISH_TIMEOUT_MS 60000
 #define TAIL_LINES 6
 
 static int open_at(int dirfd, const char *name)
@@ -172,10 +175,27 @@ static int connect_all(struct testbed *tb, struct err *err)
     r = qmp_open(&tb->qmp, tb->qmp_fd, tb->pidfd, deadline, err);
     if (r)
         return r;
-    r = testbed_connect(tb->dirfd, SOCKET_AGENT, tb->pidfd, deadline, &tb->agent_fd, err);
-    if (r)
-        return r;
-    jsonl_init(&tb->agent, tb->agent_fd, tb->agent_fd, tb->pidfd);
+    if (tb->log == TESTBED_UNLOGGED)
+        r = testbed_connect(tb->dirfd, SOCKET_AGENT, tb->pidfd, deadline, &tb->agent_fd, err);
+    if (!r)
+        jsonl_init(&tb->agent, tb->agent_fd, tb->agent_out < 0 ? tb->agent_fd : tb->agent_out,
+                   tb->pidfd);
+    return r;
+}
+
+/* Before QEMU starts: opened for both directions, they wait for nobody. */
+static int open_fifos(struct testbed *tb, struct err *err)
+{
+    static const char *const names[] = {FIFO_AGENT ".out", FIFO_AGENT ".in"};
+    int *fds[] = {&tb->agent_fd, &tb->agent_out};
+
+    for (size_t i = 0; i < 2; i++) {
+        if (mkfifoat(tb->dirfd, names[i], 0600) && errno != EEXIST)
+            return err_set(err, errno, "%s/%s: %s", tb->dir, names[i], strerror(errno));
+        *fds[i] = openat(tb->dirfd, names[i], O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        if (*fds[i] < 0)
+            return err_set(err, errno, "%s/%s: %s", tb->dir, names[i], strerror(errno));
+    }
     return 0;
 }
 
@@ -186,7 +206,7 @@ static struct testbed *testbed_new(void)
 
     if (!tb)
         return NULL;
-    tb->dirfd = tb->pidfd = tb->qmp_fd = tb->agent_fd = -1;
+    tb->dirfd = tb->pidfd = tb->qmp_fd = tb->agent_fd = tb->agent_out = -1;
     /* Ids never repeat, not even between two programs that talk to one agent. */
     clock_gettime(CLOCK_REALTIME, &ts);
     tb->next_id = ((uint64_t)ts.tv_sec << 20) & 0xfffffffffffff;
@@ -201,6 +221,8 @@ static void testbed_free(struct testbed *tb)
         close(tb->qmp_fd);
     if (tb->agent_fd >= 0)
         close(tb->agent_fd);
+    if (tb->agent_out >= 0)
+        close(tb->agent_out);
     if (tb->pidfd >= 0)
         close(tb->pidfd);
     if (tb->dirfd >= 0)
@@ -221,11 +243,14 @@ int testbed_start(const struct testbed_config *config, const struct testbed_opti
     if (!options)
         options = &none;
     tb->own_dir = !options->dir;
+    tb->log = options->log;
     r = testbed_dir_make(options->dir, &tb->dir, &tb->dirfd, err);
     if (r)
         goto out;
-    if (!options->loadvm)
+    if (!options->loadvm && options->log != TESTBED_REPLAY)
         r = testbed_overlays_create(config, tb->dirfd, err);
+    if (!r && options->log == TESTBED_RECORD)
+        r = open_fifos(tb, err);
     if (r)
         goto out;
     r = testbed_qemu_spawn(config, options, tb->dirfd, &tb->pid, &tb->pidfd, err);
@@ -264,6 +289,76 @@ void testbed_stop(struct testbed *tb)
     testbed_free(tb);
 }
 
+int testbed_wait_end(struct testbed *tb, int64_t timeout_ms, struct err *err)
+{
+    int64_t deadline = wall_deadline(timeout_ms);
+    struct pollfd p = {.fd = tb->pidfd, .events = POLLIN};
+    siginfo_t info = {.si_pid = 0};
+    int64_t left;
+
+    do {
+        left = deadline - wall_ms();
+        if (left > 0 && poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX) < 0)
+            return err_set(err, errno, "poll: %s", strerror(errno));
+    } while (!p.revents && left > 0);
+    if (!p.revents) {
+        err_set(err, ETIMEDOUT, "QEMU did not end within %lld s", (long long)timeout_ms / 1000);
+        return explained(tb, -ETIMEDOUT, err);
+    }
+    if (waitid(P_PIDFD, (id_t)tb->pidfd, &info, WEXITED | WNOWAIT))
+        return err_set(err, errno, "waitid: %s", strerror(errno));
+    if (info.si_code == CLD_EXITED && info.si_status == 0)
+        return 0;
+    err_set(err, EIO, "QEMU ended with %s %d", info.si_code == CLD_EXITED ? "status" : "signal",
+            info.si_status);
+    testbed_explain(tb, err);
+    return -EIO;
+}
+
+/* Poll: no event tells why a machine that is stopped was stopped. */
+static int wait_stopped(struct testbed *tb, int64_t deadline, struct err *err)
+{
+    for (;;) {
+        json_t *status = NULL;
+        int r = qmp_command(&tb->qmp, "query-status", NULL, deadline, &status, err);
+        bool running = json_is_true(json_object_get(status, "running"));
+
+        json_decref(status);
+        if (r || !running)
+            return r;
+        if (wall_ms() >= deadline)
+            return err_set(err, ETIMEDOUT, "the replay does not go on");
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+}
+
+int testbed_replay_some(struct testbed *tb, int64_t instructions, struct err *err)
+{
+    int64_t deadline = wall_deadline(QMP_TIMEOUT_MS);
+    json_t *info = NULL;
+    int r = qmp_command(&tb->qmp, "query-replay", NULL, deadline, &info, err);
+
+    if (!r)
+        r = qmp_command(&tb->qmp, "replay-break",
+                        json_pack("{s:I}", "icount",
+                                  json_integer_value(json_object_get(info, "icount")) + instructions),
+                        deadline, NULL, err);
+    json_decref(info);
+    if (!r)
+        r = wait_stopped(tb, deadline, err);
+    return r ? explained(tb, r, err) : 0;
+}
+
+int testbed_finish(struct testbed *tb, const char *forget, struct err *err)
+{
+    int r = qmp_command(&tb->qmp, "quit", NULL, wall_deadline(QMP_TIMEOUT_MS), NULL, err);
+
+    if (r)
+        return explained(tb, r, err);
+    r = testbed_wait_end(tb, FINISH_TIMEOUT_MS, err);
+    return !r && forget ? testbed_overlays_forget(tb->dirfd, forget, err) : r;
+}
+
 void testbed_detach(struct testbed *tb)
 {
     if (tb)
@@ -274,7 +369,8 @@ int testbed_pause(struct testbed *tb, struct err *err)
 {
     int r;
 
-    if (!tb->running)
+    /* A log does not tell of stops, nor does a replay stand them. */
+    if (!tb->running || tb->log == TESTBED_RECORD)
         return 0;
     r = qmp_command(&tb->qmp, "stop", NULL, wall_deadline(QMP_TIMEOUT_MS), NULL, err);
     if (r)

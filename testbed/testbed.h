@@ -41,6 +41,13 @@ void testbed_config_done(struct testbed_config *config);
 
 #define TESTBED_MEMORY_MB 1536
 
+/*
+ * Whether all that comes to the machine from outside (input, ends of disk requests, time) goes
+ * to a log in its directory, or comes from it: then the same happens again, instruction by
+ * instruction.
+ */
+enum testbed_log { TESTBED_UNLOGGED, TESTBED_RECORD, TESTBED_REPLAY };
+
 struct testbed_options {
     const char *dir;                /* existing and empty; NULL: one is made, removed at stop */
     unsigned memory_mb;             /* 0: TESTBED_MEMORY_MB */
@@ -57,7 +64,15 @@ struct testbed_options {
     const char *dom0_append;        /* more words for domain 0's; may be NULL */
     const char *disk;               /* one more of domain 0's, read-only: /dev/vde; may be NULL */
     const char *loadvm;             /* start from this snapshot of the overlays in dir */
+    /*
+     * RECORD: with dir; from a snapshot only if that was itself recorded, since QEMU then knows
+     * how many instructions went before. REPLAY: with that dir.
+     */
+    enum testbed_log log;
+    bool gdb;                       /* waits for one, see TESTBED_GDB */
 };
+
+#define TESTBED_GDB "gdb.sock"      /* in the directory, where gdb finds the machine */
 
 struct testbed;
 
@@ -70,6 +85,19 @@ void testbed_detach(struct testbed *tb);
 
 /* Kill QEMU, remove its directory (unless the caller named it), free. NULL is fine. */
 void testbed_stop(struct testbed *tb);
+
+/*
+ * Ask QEMU to end, and wait for it. What was recorded is complete only then; @forget (may be NULL),
+ * a snapshot that it was recorded from, is removed: a replay that goes backwards begins at the
+ * nearest one. testbed_stop is still to be called.
+ */
+int testbed_finish(struct testbed *tb, const char *forget, struct err *err);
+
+/* Wait until QEMU ends by itself, as a replay does where its log ends; -EIO: with an error. */
+int testbed_wait_end(struct testbed *tb, int64_t timeout_ms, struct err *err);
+
+/* Let a replay go on for so many instructions; then it is stopped. */
+int testbed_replay_some(struct testbed *tb, int64_t instructions, struct err *err);
 
 /* Wait until the agent answers hello; @ret (may be NULL) receives its answer. */
 int testbed_wait_agent(struct testbed *tb, int64_t timeout_ms, json_t **ret, struct err *err);

@@ -140,6 +140,23 @@ int testbed_overlays_create(const struct testbed_config *config, int dirfd, stru
     return r;
 }
 
+int testbed_overlays_forget(int dirfd, const char *snapshot, struct err *err)
+{
+    static const char *const names[] = {"dom0.qcow2", "data.qcow2", "status.qcow2"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *argv[] = {"qemu-img", "snapshot", "-q", "-d", snapshot, names[i], NULL};
+        int r = run_qemu_img(dirfd, argv, err);
+
+        /* Where disks are logged, QEMU makes each twice. */
+        if (!r)
+            r = run_qemu_img(dirfd, argv, err);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
 struct args {
     char *v[96];
     unsigned n;
@@ -186,28 +203,73 @@ static char *double_commas(const char *s)
     return ret;
 }
 
-static void add_drive(struct args *a, const char *name, const char *options)
+static void add_disk(struct args *a, const char *name, const char *access, bool logged)
 {
-    add(a, "-drive");
-    add(a, "file=%s,if=none,id=%s,%s", name, strtok(strdupa(name), "."), options);
+    if (logged) {
+        add(a, "-drive");
+        add(a, "driver=blkreplay,if=none,image=%s,id=%s-log%s", name, name, access);
+    }
     add(a, "-device");
-    add(a, "virtio-blk-pci,drive=%s", strtok(strdupa(name), "."));
+    add(a, "virtio-blk-pci,drive=%s%s", name, logged ? "-log" : "");
 }
 
-static void add_image(struct args *a, const char *name, const char *image)
+/* Nothing here is meant to survive a power failure: no flushes. */
+static void add_drive(struct args *a, const char *name, const char *options, bool logged)
+{
+    add(a, "-drive");
+    add(a, "file=%s.qcow2,if=none,id=%s,format=qcow2,cache=unsafe%s", name, name, options);
+    add_disk(a, name, "", logged);
+}
+
+static void add_image(struct args *a, const char *name, const char *image, bool logged)
 {
     add(a, "-drive");
     add(a, "file=%s.base,if=none,id=%s,format=%s,readonly=on", name, name, image_format(image));
-    add(a, "-device");
-    add(a, "virtio-blk-pci,drive=%s", name);
+    add_disk(a, name, ",readonly=on", logged);
 }
 
-static void add_port(struct args *a, const char *id, const char *socket, unsigned nr)
+static void add_port(struct args *a, const char *name, const char *chardev, unsigned nr)
 {
-    add(a, "-chardev");
-    add(a, "socket,id=%s,path=%s,server=on,wait=off", id, socket);
     add(a, "-device");
-    add(a, "virtserialport,bus=serial.0,nr=%u,chardev=%s,name=wcr.%s", nr, id, id);
+    add(a, "virtserialport,bus=serial.0,nr=%u,chardev=%s,name=wcr.%s", nr, chardev, name);
+}
+
+/*
+ * The console and the two ports of domain 0. QEMU logs only what comes from a device that
+ * -serial made; the first four of those are UARTs, so the agent's is the fifth.
+ */
+static void add_serial(struct args *a, enum testbed_log log)
+{
+    static const char *const agent[] = {
+        [TESTBED_UNLOGGED] = "unix:" SOCKET_AGENT ",server=on,wait=off",
+        [TESTBED_RECORD] = "pipe:" FIFO_AGENT,
+        [TESTBED_REPLAY] = "file:" FIFO_AGENT ".replayed",
+    };
+
+    add(a, "-serial");
+    add(a, "file:%s", log == TESTBED_REPLAY ? FILE_CONSOLE ".replayed" : FILE_CONSOLE);
+    for (int i = 1; i < 4; i++) {
+        add(a, "-serial");
+        add(a, "null");
+    }
+    add(a, "-serial");
+    add(a, "%s", agent[log]);
+    add(a, "-chardev");
+    add(a, "socket,id=shell,path=%s,server=on,wait=off", SOCKET_SHELL);
+    add(a, "-device");
+    add(a, "virtio-serial-pci,id=serial");
+    add_port(a, "shell", "shell", 1);
+    add_port(a, "agent", "serial4", 2);
+}
+
+static void add_clock(struct args *a, const struct testbed_options *o)
+{
+    add(a, "-icount");
+    if (o->log)
+        add(a, "shift=1,rr=%s,rrfile=%s,rrsnapshot=%s", o->log == TESTBED_RECORD ? "record" : "replay",
+            FILE_LOG, SNAPSHOT_START);
+    else
+        add(a, "shift=1,sleep=%s", o->idle_waits ? "on" : "off");
 }
 
 static void build_args(struct args *a, const struct testbed_config *config,
@@ -216,6 +278,8 @@ static void build_args(struct args *a, const struct testbed_config *config,
     static const char *const fixed[] = {
         QEMU, "-M", "pc", "-cpu", "Westmere", "-rtc", "base=2026-01-01T00:00:00,clock=vm",
         "-display", "none", "-nodefaults", "-no-user-config", "-no-reboot", "-kernel", "xen.base",
+        /* Help for 32-bit Windows, with which a replay that goes backwards waits for itself. */
+        "-global", "apic.vapic=off",
     };
     bool parallel = o->cpus > 1;
 
@@ -227,30 +291,26 @@ static void build_args(struct args *a, const struct testbed_config *config,
     add(a, "%u", parallel ? o->cpus : 1);
     add(a, "-m");
     add(a, "%u", o->memory_mb ? o->memory_mb : TESTBED_MEMORY_MB);
-    if (!o->real_time && !parallel) {
-        add(a, "-icount");
-        add(a, "shift=1,sleep=%s", o->idle_waits ? "on" : "off");
-    }
+    if (!o->real_time && !parallel)
+        add_clock(a, o);
     add(a, "-append");
     add(a, "%s%s%s", XEN_CMDLINE, o->xen_append ? " " : "", o->xen_append ? o->xen_append : "");
     add(a, "-initrd");
     add(a, "kernel.base %s%s%s%s%s", DOM0_CMDLINE, o->detached ? " wcr.shell=1" : "",
         config->stock ? " wcr.agent=--no-warmcache" : "", *dom0_append ? " " : "", dom0_append);
-    /* Nothing here is meant to survive a power failure: no flushes. */
-    add_drive(a, "dom0.qcow2", "format=qcow2,cache=unsafe");
-    add_drive(a, "data.qcow2", "format=qcow2,cache=unsafe,discard=unmap");
-    add_drive(a, "status.qcow2", "format=qcow2,cache=unsafe");
-    add_image(a, "tools", config->tools_image);
+    add_drive(a, "dom0", "", o->log);
+    add_drive(a, "data", ",discard=unmap", o->log);
+    add_drive(a, "status", "", o->log);
+    add_image(a, "tools", config->tools_image, o->log);
     if (o->disk)
-        add_image(a, "disk", o->disk);
-    add(a, "-serial");
-    add(a, "file:%s", FILE_CONSOLE);
+        add_image(a, "disk", o->disk, o->log);
     add(a, "-qmp");
     add(a, "unix:%s,server=on,wait=off", SOCKET_QMP);
-    add(a, "-device");
-    add(a, "virtio-serial-pci,id=serial");
-    add_port(a, "shell", SOCKET_SHELL, 1);
-    add_port(a, "agent", SOCKET_AGENT, 2);
+    add_serial(a, o->log);
+    if (o->gdb) {
+        add(a, "-gdb");
+        add(a, "unix:%s,server=on,wait=off", TESTBED_GDB);
+    }
     if (o->loadvm) {
         add(a, "-loadvm");
         add(a, "%s", o->loadvm);

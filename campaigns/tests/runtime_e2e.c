@@ -140,6 +140,15 @@ static void irq_leaves_interrupts_off(void **state)
     detach("IRQ", 20);
 }
 
+static void copy_runs_on_behind_its_end(void **state)
+{
+    (void)state;
+    attach("COPY", 2000);
+    run(RUN_MS);
+    free(says("wcr: fault activated COPY [0-9]+ \\+ [0-9]+ bytes"));
+    free(says("BUG .*(Redzone|Poison|padding) overwritten"));
+}
+
 /* Whether the guest's memory holds the byte: a plan that says so is not refused. */
 static bool guest_holds(const char *va, const char *byte)
 {
@@ -205,6 +214,7 @@ int main(void)
         cmocka_unit_test_setup(leak_loses_memory, machine_from_warm),
         cmocka_unit_test_setup(size_allocates_too_little, machine_from_warm),
         cmocka_unit_test_setup(irq_leaves_interrupts_off, machine_from_warm),
+        cmocka_unit_test_setup(copy_runs_on_behind_its_end, machine_from_warm),
         cmocka_unit_test(stack_flips_a_bit),
         cmocka_unit_test_setup(panic_panics, machine_from_warm),
     };
