@@ -2,7 +2,6 @@
 WCR_SRCS += campaigns/executor.c campaigns/executor_testbed.c campaigns/executor_xen.c \
 	campaigns/inject_cli.c campaigns/planner.c campaigns/profile.c campaigns/progress.c \
 	campaigns/replay.c campaigns/replay_cli.c campaigns/run_cli.c campaigns/runner.c \
-	campaigns/replay.c campaigns/replay_cli.c campaigns/run_cli.c campaigns/runner.c \
 	campaigns/shard.c campaigns/spec.c campaigns/stop.c campaigns/store_db.c campaigns/trial.c \
 	campaigns/worker.c campaigns/agent/xen.c \
 	$(addprefix injector/,debug.c domctl.c inject.c text_fault.c)
