@@ -362,6 +362,19 @@ static void remove_file(const char *path)
     }
 }
 
+/* Not even a log may be there: SQLite would take it for the new file's. */
+static int check_free(const char *out, struct err *err)
+{
+    char log[4200];
+
+    snprintf(log, sizeof(log), "%s-wal", out);
+    for (size_t i = 0; i < 2; i++)
+        if (!access(i ? log : out, F_OK))
+            return err_set(err, EEXIST, "%s: is there already; give the merged database another name",
+                           i ? log : out);
+    return 0;
+}
+
 /* What the log still has must be in the file before this gets its name. */
 static int complete(struct db *db, struct err *err)
 {
@@ -394,8 +407,9 @@ int db_merge(const char *out, const char *const *paths, size_t len, const char *
     int r;
 
     *ret = (struct db_merge){0};
-    if (!access(out, F_OK))
-        return err_set(err, EEXIST, "%s: is there already; give the merged database another name", out);
+    r = check_free(out, err);
+    if (r)
+        return r;
     if (asprintf(&temporary, "%s.%d.tmp", out, (int)getpid()) < 0)
         return err_set(err, ENOMEM, "out of memory");
     remove_file(temporary);

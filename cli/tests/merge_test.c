@@ -345,6 +345,7 @@ static void different_ones_are_refused(void **state)
         {"INSERT INTO campaign (name, spec_text, spec_hash, executor) VALUES ('b', '', '', '')",
          "several campaigns in it, choose with --campaign"},
     };
+    char log[104];
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -364,6 +365,9 @@ static void different_ones_are_refused(void **state)
     sql(merged, "CREATE TABLE mine (x)");
     merge_says(WCR_EXIT_ERROR, "merged.db: is there already", (const char *[]){whole, NULL, NULL, NULL});
     rows_are(merged, "SELECT count(*) FROM mine", "0|\n");
+    snprintf(log, sizeof(log), "%s-wal", merged);
+    assert_int_equal(rename(merged, log), 0);
+    merge_says(WCR_EXIT_ERROR, "merged.db-wal: is there already", (const char *[]){whole, NULL, NULL, NULL});
 }
 
 static void command_lines(void **state)
