@@ -383,6 +383,42 @@ static void page_has_the_fault_classes(void **state)
     free(page);
 }
 
+/* What is told before a machine is booted. */
+static void replays_that_cannot_be(void **state)
+{
+    char dir[96], *out, *err;
+    struct {
+        const char *words[6], *err;
+    } lines[] = {
+        {{NULL}, "one trial, please: 'wcr replay 1 --db DB'"},
+        {{"1", "2"}, "one trial, please"},
+        {{"1", "--gdb"}, "--gdb needs --from"},
+        {{"1", "--from", dir}, "--from DIR stands alone"},
+        {{"--from", dir, "--record", "x"}, "--from DIR stands alone"},
+        {{"--from", dir, "--script", "x"}, "--from DIR stands alone"},
+        {{"--from", dir, "--gdb"}, "('wcr replay TRIAL --record "},
+        {{"--from", dir}, "trial.json: unable to open "},
+        {{"999", "--db", fixture_path}, "no trial 999 (they have the numbers 1 to "},
+        {{"PTR:1:enabled", "--db", "/no/such"}, "/no/such: "},
+        {{"DST:3:enabled", "--db", fixture_path}, "ended in an experiment error"},
+        {{"OLD:1:enabled", "--db", fixture_path}, "no trial OLD:1:enabled (CLASS:SEED:MODE; "},
+    };
+
+    (void)state;
+    fixture_write_quick();
+    snprintf(dir, sizeof(dir), "%s", fixture_dir);
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        const char *const *w = lines[i].words;
+
+        assert_int_equal(fixture_command(cmd_replay, &out, &err, "replay", w[0], w[1], w[2], w[3], w[4],
+                                         w[5], NULL), WCR_EXIT_ERROR);
+        fixture_contains(err, lines[i].err);
+        assert_string_equal(out, "");
+        free(out);
+        free(err);
+    }
+}
+
 /* What the page shows, indented by 4, stands in the file that it named last. */
 static void block_check(const char *name, const char *block)
 {
@@ -436,6 +472,7 @@ int main(void)
         cmocka_unit_test(injections_that_cannot_be),
         cmocka_unit_test(sizes_of_campaigns),
         cmocka_unit_test(faults_and_plans_name_kinds_alike),
+        cmocka_unit_test(replays_that_cannot_be),
         cmocka_unit_test(page_shows_the_source),
         cmocka_unit_test(page_has_the_fault_classes),
     };
