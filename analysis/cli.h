@@ -8,6 +8,8 @@
 
 #include "lib/err.h"
 
+#define CLI_DEFAULT_DB "results/quick.db" /* of `make campaign` */
+
 /* One long option: a text, or a flag. */
 struct cli_option {
     const char *name;

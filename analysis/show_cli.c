@@ -6,15 +6,13 @@
 #include "analysis/show.h"
 #include "cli/commands.h"
 
-#define DEFAULT_DB "results/quick.db" /* of `make campaign` */
-
 static void usage(FILE *f)
 {
     fputs("usage: wcr show TRIAL [--db DB] [--campaign NAME] [--json]\n\n"
           "Shows everything recorded about one trial: the fault, the outcome, how long it took,\n"
           "what became of the pages, the guest's console and the environment.\n\n"
           "TRIAL is a trial's number, or its address: CLASS:SEED:MODE.\n\n"
-          "  --db DB            (default: " DEFAULT_DB ")\n"
+          "  --db DB            (default: " CLI_DEFAULT_DB ")\n"
           "  --campaign NAME    of an address, if there are several in the database\n"
           "  --json             one JSON object\n\n"
           "Examples:\n"
@@ -26,7 +24,7 @@ static void usage(FILE *f)
 
 int cmd_show(int argc, char **argv)
 {
-    const char *db = DEFAULT_DB, *campaign = NULL;
+    const char *db = CLI_DEFAULT_DB, *campaign = NULL;
     bool json = false;
     const struct cli_option options[] = {
         {.name = "db", .value = &db},

@@ -15,8 +15,6 @@
 #include "cli/commands.h"
 #include "testbed/testbed.h"
 
-#define DEFAULT_DB "results/quick.db" /* of `make campaign` */
-
 static void usage(FILE *f)
 {
     fputs("usage: wcr replay TRIAL [--db DB] [--campaign NAME] [--record DIR] [--testbed FILE]\n"
@@ -29,7 +27,7 @@ static void usage(FILE *f)
           "to the last byte, or under gdb, which stops where the fault is executed (or in panic)\n"
           "and can go backwards (reverse-stepi, reverse-continue).\n\n"
           "TRIAL is a trial's number, or its address: CLASS:SEED:MODE.\n\n"
-          "  --db DB            (default: " DEFAULT_DB ")\n"
+          "  --db DB            (default: " CLI_DEFAULT_DB ")\n"
           "  --campaign NAME    of an address, if there are several in the database\n"
           "  --record DIR       a directory that is empty or not there; needs about 1 GB\n"
           "  --from DIR         replay what was recorded there\n"
@@ -218,7 +216,7 @@ static int from(const struct replay_cli *cli)
 
 int cmd_replay(int argc, char **argv)
 {
-    struct replay_cli cli = {.db = DEFAULT_DB};
+    struct replay_cli cli = {.db = CLI_DEFAULT_DB};
     const struct cli_option options[] = {
         {.name = "db", .value = &cli.db},
         {.name = "campaign", .value = &cli.campaign},
