@@ -196,44 +196,40 @@ static void summary(const struct run_cli *cli, const struct spec *spec,
         fprintf(stderr, "wcr run: %s\n", err.msg);
 }
 
-/* The campaign's profile: the one it has, the one given, or one that is made now and kept. */
-static int get_profile(const struct run_cli *cli, const struct spec *spec,
-                       const struct executor_ops *ops, struct runner_options *o, json_t **ret,
-                       struct err *err)
+/* The profile that is given; NULL: none. */
+static int given_profile(const struct run_cli *cli, const json_t *recorded, json_t **ret,
+                         struct err *err)
 {
-    json_t *given = NULL;
-    int r = o->store.ops->event_get(o->store.ctx, "profile", ret, err);
+    int r = cli->profile ? profile_load_json(cli->profile, ret, err) : 0;
 
-    if (!r && cli->profile)
-        r = profile_load_json(cli->profile, &given, err);
-    if (!r && *ret && given && !json_equal(*ret, given))
-        r = err_set(err, EEXIST, "%s: the campaign in %s was begun with another profile: its trials "
-                    "would not be comparable", cli->profile, cli->db);
-    if (r || *ret) {
-        json_decref(given);
-        return r;
-    }
-    *ret = given;
-    if (!given) {
-        if (o->style != PROGRESS_JSON)
-            puts("looking at what the workload executes");
-        r = profile_make(spec, ops, &cli->params, &o->planner, ret, err);
-    }
-    return r ? r : o->store.ops->event(o->store.ctx, "profile", *ret, err);
+    if (!r && *ret && recorded && !json_equal(*ret, recorded))
+        return err_set(err, EEXIST, "%s: the campaign in %s was begun with another profile: its trials "
+                       "would not be comparable", cli->profile, cli->db);
+    return r;
 }
 
 /*
- * Plans are to be drawn from what the workload executes, and from the same when the campaign
- * goes on.
+ * Plans are to be drawn from what the workload executes: the campaign's profile, which is given
+ * or made once, and kept, so that the campaign goes on with the same plans.
  */
 static int use_profile(const struct run_cli *cli, const struct spec *spec,
                        const struct executor_ops *ops, struct runner_options *o, struct err *err)
 {
-    json_t *profile = NULL;
-    int r = get_profile(cli, spec, ops, o, &profile, err);
+    json_t *recorded = NULL, *profile = NULL;
+    int r = o->store.ops->event_get(o->store.ctx, "profile", &recorded, err);
 
     if (!r)
-        r = planner_use_profile(&o->planner, profile, err);
+        r = given_profile(cli, recorded, &profile, err);
+    if (!r && !recorded && !profile) {
+        if (o->style != PROGRESS_JSON)
+            puts("looking at what the workload executes");
+        r = profile_make(spec, ops, &cli->params, &o->planner, &profile, err);
+    }
+    if (!r)
+        r = planner_use_profile(&o->planner, recorded ? recorded : profile, err);
+    if (!r && !recorded)
+        r = o->store.ops->event(o->store.ctx, "profile", profile, err);
+    json_decref(recorded);
     json_decref(profile);
     return r;
 }

@@ -62,7 +62,7 @@ static void tell(const char *out, int files, const struct db_merge *m, bool json
     if (m->twice)
         printf(", %" PRId64 " of them in more than one", m->twice);
     if (m->errors)
-        printf("; %" PRId64 " experiment errors", m->errors);
+        printf("; experiment errors: %" PRId64, m->errors);
     putchar('\n');
     snprintf(words, sizeof(words), "missing of %" PRId64 " shards:", m->shards);
     tell_list(words, m->missing);

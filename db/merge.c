@@ -19,7 +19,7 @@
 struct merge {
     struct db *out;
     const char *path;       /* of the file being joined */
-    const char *first;      /* of the first one */
+    const char *first;      /* of the first one; NULL: this is it */
     struct db_merge *result;
 };
 
@@ -45,6 +45,10 @@ static const char *const isolate_sql[] = {
  * columns of later schemas come along.
  */
 static const char *const join_sql[] = {
+    "DELETE FROM environment_map",
+    "DELETE FROM plan_map",
+    "DELETE FROM trial_map",
+
     "INSERT INTO main.environment ({environment}) SELECT {environment} FROM source.environment "
     "WHERE true ON CONFLICT (campaign_id, hash) DO UPDATE SET "
     "first_seen_at = min(first_seen_at, excluded.first_seen_at)",
@@ -242,9 +246,9 @@ static int join(struct merge *m, int64_t campaign, struct err *err)
     int r = isolate(m, campaign, err);
 
     if (!r)
-        r = m->first == m->path ? exec_expanded(m->out, "INSERT INTO main.campaign ({campaign}) "
-                                                "SELECT {campaign} FROM source.campaign", err)
-                                : compare_campaigns(m, err);
+        r = m->first ? compare_campaigns(m, err)
+                     : exec_expanded(m->out, "INSERT INTO main.campaign ({campaign}) "
+                                     "SELECT {campaign} FROM source.campaign", err);
     if (!r)
         r = compare_rows(m, err);
     for (size_t i = 0; i < sizeof(join_sql) / sizeof(join_sql[0]) && !r; i++)
@@ -274,12 +278,6 @@ static int add_file(struct merge *m, const char *campaign_name, struct err *err)
     if (!r)
         r = db_copy(in, m->out, "source", err);
     db_close(in);
-    if (!r)
-        r = db_exec(m->out, err, "DELETE FROM environment_map", "");
-    if (!r)
-        r = db_exec(m->out, err, "DELETE FROM plan_map", "");
-    if (!r)
-        r = db_exec(m->out, err, "DELETE FROM trial_map", "");
     if (!r)
         r = db_begin(m->out, err);
     return r ? r : db_end(m->out, join(m, campaign, err), err);
@@ -341,9 +339,9 @@ static int merge_all(struct merge *m, const char *const *paths, size_t len, cons
     int r = sqlite3_exec(m->out->sql, begin_sql, NULL, NULL, NULL) == SQLITE_OK
                 ? 0 : db_fail(m->out, NULL, err);
 
-    m->first = paths[0];
     for (size_t i = 0; i < len && !r; i++) {
         m->path = paths[i];
+        m->first = i ? paths[0] : NULL;
         r = add_file(m, campaign, err);
     }
     if (!r)

@@ -313,6 +313,57 @@ static void sizes_of_campaigns(void **state)
     }
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void run_says(const char *expected, const char *const *w)
+{
+    char *out, *err;
+
+    assert_int_equal(fixture_command(cmd_run, &out, &err, "run", w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7],
+                                     w[8], NULL),
+                     WCR_EXIT_ERROR);
+    fixture_contains(err, expected);
+    free(out);
+    free(err);
+}
+
+#define RUN_SAYS(expected, ...) run_says(expected, (const char *const[9]){__VA_ARGS__})
+
+/* What is told before a machine is started. */
+static void runs_that_cannot_be(void **state)
+{
+    const char *const db = fixture_path;
+    char text[96], panic[96], profile[96];
+
+    (void)state;
+    snprintf(text, sizeof(text), "%s/text.yaml", fixture_dir);
+    snprintf(panic, sizeof(panic), "%s/panic.yaml", fixture_dir);
+    snprintf(profile, sizeof(profile), "%s/profile.json", fixture_dir);
+    write_file(text, "name: x\nseed: 1\nexecuted: true\nclasses: [{class: TEXT, trials: 2}]\n");
+    write_file(panic, "name: x\nseed: 1\nexecuted: true\nclasses: [{class: PANIC, trials: 2}]\n");
+    write_file(profile, "{\"a\": 1}");
+    RUN_SAYS("--db FILE is missing", text);
+    RUN_SAYS("--db FILE is missing", text, "--shard", "1/2");
+    RUN_SAYS("--db FILE is missing", text, "--shard", "1/2", "--profile", profile);
+    RUN_SAYS("--shard '3/2': expected K/N", text, "--db", db, "--shard", "3/2");
+    RUN_SAYS("all shards must draw from the same profile", text, "--db", db, "--shard", "1/2");
+    RUN_SAYS("its plans need no profile", panic, "--db", db, "--profile", profile);
+    RUN_SAYS("/no/such: No such file", text, "--db", db, "--profile", "/no/such");
+    RUN_SAYS("/no/vmlinux", text, "--db", db, "--profile", profile, "--vmlinux", "/no/vmlinux");
+    /* A profile that cannot be used was not kept, nor that it was to be all of the campaign. */
+    write_file(profile, "{\"a\": 2}");
+    RUN_SAYS("/no/vmlinux", text, "--db", db, "--profile", profile, "--vmlinux", "/no/vmlinux", "--shard", "2/2");
+    RUN_SAYS("t.db: the database holds shard 2/2 of this campaign", text, "--db", db, "--profile", profile,
+             "--shard", "1/2");
+}
+
 /* What is told before a hypervisor is needed. */
 static void injections_that_cannot_be(void **state)
 {
@@ -469,6 +520,7 @@ int main(void)
         cmocka_unit_test(man_page_has_everything),
         cmocka_unit_test(command_lines),
         cmocka_unit_test(every_command_refuses_unknown_options),
+        cmocka_unit_test(runs_that_cannot_be),
         cmocka_unit_test(injections_that_cannot_be),
         cmocka_unit_test(sizes_of_campaigns),
         cmocka_unit_test(faults_and_plans_name_kinds_alike),

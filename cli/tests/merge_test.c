@@ -370,6 +370,14 @@ static void different_ones_are_refused(void **state)
     merge_says(WCR_EXIT_ERROR, "merged.db-wal: is there already", (const char *[]){whole, NULL, NULL, NULL});
 }
 
+/* The same file twice is the same trials. */
+static void twice(void **state)
+{
+    (void)state;
+    merge_says(WCR_EXIT_OK, "126 trials from 2 files, 126 of them in more than one", (const char *[]){whole, whole, NULL, NULL});
+    same_campaign();
+}
+
 static void command_lines(void **state)
 {
     char *out, *err;
@@ -439,6 +447,7 @@ int main(void)
         TEST(inputs_are_only_read),
         TEST(a_result_wins_over_an_error),
         TEST(different_ones_are_refused),
+        TEST(twice),
         TEST(command_lines),
         TEST(machines_that_differ_are_told),
         TEST(killed),
