@@ -293,15 +293,26 @@ static int belongings_insert(struct db *db, int64_t id, const struct db_trial *t
 
 int db_intervals_put(struct db *db, int64_t campaign, const char *fault_class, struct err *err)
 {
-    static const char all[] =
-        "INSERT OR IGNORE INTO interval95 (failures, trials, low, high) "
-        "SELECT failures, trials, clopper_pearson_low(failures, trials), "
-        "clopper_pearson_high(failures, trials) FROM interval_needed WHERE campaign_id = ?";
-    char one[sizeof(all) + 24];
+#define PUT                                                                                        \
+    "INSERT OR IGNORE INTO interval95 (failures, trials, low, high) SELECT failures, trials, "      \
+    "clopper_pearson_low(failures, trials), clopper_pearson_high(failures, trials) FROM "
 
-    snprintf(one, sizeof(one), "%s AND fault_class = ?", all);
-    return fault_class ? db_exec(db, err, one, "it", campaign, fault_class)
-                       : db_exec(db, err, all, "i", campaign);
+    if (!fault_class)
+        return db_exec(db, err, PUT "interval_needed WHERE campaign_id = ?", "i", campaign);
+    /* As interval_needed; but of the views SQLite would look at every class for one. */
+    return db_exec(db, err,
+                   "WITH outcomes AS MATERIALIZED (SELECT * FROM outcome_counts WHERE campaign_id = ? "
+                   "AND fault_class = ?), "
+                   "modes AS (SELECT sum(rated) AS rated, sum(verified) AS verified, "
+                   "sum(rated_inconsistent) AS rated_inconsistent, sum(rated_corrupt) AS rated_corrupt, "
+                   "sum(inconsistent_trials) AS inconsistent_trials FROM outcomes GROUP BY mode), "
+                   "needed(failures, trials) AS (SELECT rated_inconsistent, rated FROM modes "
+                   "UNION SELECT rated_corrupt, rated FROM modes "
+                   "UNION SELECT inconsistent_trials, verified FROM modes "
+                   "UNION SELECT rated_inconsistent, rated FROM outcomes "
+                   "UNION SELECT rated_corrupt, rated FROM outcomes) " PUT "needed",
+                   "it", campaign, fault_class);
+#undef PUT
 }
 
 static int record(struct db *db, const struct db_trial *t, int64_t *ret_id, bool *ret_new,
@@ -405,11 +416,14 @@ int db_class_rate(struct db *db, int64_t campaign, const char *fault_class, cons
                   struct db_rate *ret, struct err *err)
 {
     cleanup_stmt sqlite3_stmt *stmt = NULL;
-    /* A one-sided bound is the upper end of an interval that is missed there half as often. */
+    /*
+     * A one-sided bound is the upper end of an interval that is missed there half as often. Not by
+     * class_counts: SQLite would look at every class for it.
+     */
     int r = db_prepare(db, &stmt, err,
                        "SELECT k, n, clopper_pearson_low(k, n), clopper_pearson_high(k, n), "
                        "clopper_pearson_high(k, n, 0.9) FROM (SELECT total(rated_inconsistent) AS k, "
-                       "total(rated) AS n FROM class_counts "
+                       "total(rated) AS n FROM outcome_counts "
                        "WHERE campaign_id = ? AND fault_class = ? AND mode = ?)",
                        "itt", campaign, fault_class, mode);
 

@@ -339,10 +339,10 @@ static void run_says(const char *expected, const char *const *w)
 /* What is told before a machine is started. */
 static void runs_that_cannot_be(void **state)
 {
-    const char *const db = fixture_path;
-    char text[96], panic[96], profile[96];
+    char db[96], text[96], panic[96], profile[96];
 
     (void)state;
+    snprintf(db, sizeof(db), "%s/run.db", fixture_dir);
     snprintf(text, sizeof(text), "%s/text.yaml", fixture_dir);
     snprintf(panic, sizeof(panic), "%s/panic.yaml", fixture_dir);
     snprintf(profile, sizeof(profile), "%s/profile.json", fixture_dir);
@@ -360,7 +360,7 @@ static void runs_that_cannot_be(void **state)
     /* A profile that cannot be used was not kept, nor that it was to be all of the campaign. */
     write_file(profile, "{\"a\": 2}");
     RUN_SAYS("/no/vmlinux", text, "--db", db, "--profile", profile, "--vmlinux", "/no/vmlinux", "--shard", "2/2");
-    RUN_SAYS("t.db: the database holds shard 2/2 of this campaign", text, "--db", db, "--profile", profile,
+    RUN_SAYS("run.db: the database holds shard 2/2 of this campaign", text, "--db", db, "--profile", profile,
              "--shard", "1/2");
 }
 

@@ -197,6 +197,8 @@ static void same_campaign(void)
     rows_are(merged, "SELECT integrity_check FROM pragma_integrity_check", "ok|\n");
     rows_are(merged, "PRAGMA foreign_key_check", "");
     rows_are(merged, "PRAGMA journal_mode", "wal|\n");
+    rows_are(merged, "SELECT failures, trials FROM interval_needed EXCEPT SELECT failures, trials "
+                     "FROM interval95", "");
 }
 
 static void nothing_is_left(void)

@@ -437,6 +437,9 @@ static void test_rates(void **state)
                               "FROM outcome_compare WHERE mode = 'disabled' ORDER BY outcome"),
                         "hang|1|1|1.0000|0\nkernel_crash|2|1|0.5000|0\n"
                         "no_crash|2|1|0.0000|0\nno_reboot|1|0|NULL|0\n");
+    assert_string_equal(query("SELECT failures, trials FROM interval_needed EXCEPT "
+                              "SELECT failures, trials FROM interval95"),
+                        "");
     assert_string_equal(query("SELECT count(*) FROM class_rates WHERE ci_low IS NULL OR "
                               "corrupt_ci_high IS NULL OR all_ci_low IS NULL"),
                         "0\n");
