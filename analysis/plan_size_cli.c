@@ -17,7 +17,7 @@ static void usage(FILE *f)
           "       wcr plan-size --half-width WIDTH [--rate RATE]\n"
           "       wcr plan-size --only-disabled RATE [--only-enabled RATE] [--power P]\n\n"
           "How many trials a campaign needs before its numbers say something. Rates, widths\n"
-          "and probabilities are from 0 to 1; intervals and tests are those of 'wcr compare'.\n\n"
+          "and probabilities are from 0 to 1 (or 5%); intervals and tests are those of 'wcr compare'.\n\n"
           "  --below RATE          trials that show a rate below RATE (one-sided bound)...\n"
           "  --failures N          ...with N failures among them (default 0)\n"
           "  --half-width WIDTH    trials until the interval is so narrow to either side...\n"
