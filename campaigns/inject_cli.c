@@ -134,19 +134,14 @@ static int plan_make(const struct options *o, struct plan *ret, struct err *err)
 {
     const struct fault_class *class = fault_class_find(o->class_name);
     struct plan_source *source = NULL;
-    struct profile *profile = NULL;
     int r = 0;
 
     /* An unknown class is told by plan_draw, without a kernel. */
     if (class && class->kind == FAULT_TEXT)
-        r = vmlinux_open(o->vmlinux, NULL, &source, err);
-    if (!r && source && o->profile)
-        r = profile_load(o->profile, &profile, err) ?:
-            plan_source_set_profile(source, profile, err);
+        r = vmlinux_open(o->vmlinux, NULL, o->profile, &source, err);
     if (!r)
         r = plan_draw(source, o->class_name, o->target, o->seed, (unsigned)o->index, ret, err);
     plan_source_free(source);
-    profile_free(profile);
     return r || ret->text ? r : module_advise(ret, err);
 }
 

@@ -13,7 +13,6 @@
 struct injector_planner {
     char *vmlinux;
     struct plan_source *source;
-    struct profile *profile;
 };
 
 /* splitmix64's finaliser: every bit of the input matters to every bit of the output. */
@@ -144,19 +143,23 @@ int planner_blocks(struct planner *planner, const struct spec *spec, json_t **re
                                         plan_source_build_id(p->source), "build_id_va", build_id_va,
                                         "targets", targets, "blocks", (json_int_t)len);
     json_decref(targets);
-    if (!r && (!*ret_blocks || !*ret_profile))
+    if (!r && (!*ret_blocks || !*ret_profile)) {
+        free(*ret_blocks);
+        json_decref(*ret_profile);
         r = err_set(err, ENOMEM, "out of memory");
+    }
     return r;
 }
 
 int planner_use_profile(struct planner *planner, const json_t *profile, struct err *err)
 {
     struct injector_planner *p = planner->ctx;
+    struct profile *parsed;
     int r = source_open(p, err);
 
     if (!r)
-        r = profile_from_json(profile, &p->profile, err);
-    return r ? r : plan_source_set_profile(p->source, p->profile, err);
+        r = profile_from_json(profile, &parsed, err);
+    return r ? r : plan_source_set_profile(p->source, parsed, err);
 }
 
 void planner_close(struct planner *planner)
@@ -166,7 +169,6 @@ void planner_close(struct planner *planner)
     if (!p)
         return;
     plan_source_free(p->source);
-    profile_free(p->profile);
     free(p->vmlinux);
     free(p);
     planner->ctx = NULL;

@@ -152,7 +152,6 @@ static int table_print(struct plan_source *source, const struct options *o, stru
 int cmd_faults(int argc, char **argv)
 {
     struct plan_source *source = NULL;
-    struct profile *profile = NULL;
     struct options o = {0};
     struct err err = {0};
     int r = options_parse(argc, argv, &o);
@@ -160,15 +159,11 @@ int cmd_faults(int argc, char **argv)
     if (r)
         return r > 0 ? WCR_EXIT_OK : WCR_EXIT_ERROR;
     if (o.target)
-        r = vmlinux_open(o.vmlinux, o.testbed, &source, &err);
-    if (!r && o.profile)
-        r = profile_load(o.profile, &profile, &err) ?:
-            plan_source_set_profile(source, profile, &err);
+        r = vmlinux_open(o.vmlinux, o.testbed, o.profile, &source, &err);
     if (!r)
         r = o.json ? json_print(source, &o, &err) : table_print(source, &o, &err);
     if (r)
         fprintf(stderr, "wcr faults: %s\n", err.msg);
     plan_source_free(source);
-    profile_free(profile);
     return r ? WCR_EXIT_ERROR : WCR_EXIT_OK;
 }

@@ -30,7 +30,7 @@ struct plan_source {
     struct image *image;
     struct code code;
     struct sites sites;         /* of the last class and target asked for */
-    const struct profile *profile;      /* NULL: everything is executed */
+    struct profile *profile;      /* NULL: everything is executed */
     bool dwarf_tried;
 };
 
@@ -57,15 +57,20 @@ void plan_source_free(struct plan_source *s)
         return;
     code_done(&s->code);
     free(s->sites.p);
+    profile_free(s->profile);
     image_free(s->image);
     free(s);
 }
 
-int plan_source_set_profile(struct plan_source *s, const struct profile *profile, struct err *err)
+int plan_source_set_profile(struct plan_source *s, struct profile *profile, struct err *err)
 {
-    if (profile && strcmp(profile->build_id, image_build_id(s->image)) != 0)
-        return err_set(err, ESTALE, "the profile is of the kernel %s, not of %s: make it anew with "
-                       "'wcr run SPEC --profile FILE'", profile->build_id, image_build_id(s->image));
+    if (profile && strcmp(profile->build_id, image_build_id(s->image)) != 0) {
+        err_set(err, ESTALE, "the profile is of the kernel %s, not of %s: make it anew with "
+                "'wcr run SPEC --profile FILE'", profile->build_id, image_build_id(s->image));
+        profile_free(profile);
+        return -ESTALE;
+    }
+    profile_free(s->profile);
     s->profile = profile;
     s->sites.class_name[0] = '\0';
     return 0;

@@ -84,11 +84,10 @@ const char *plan_source_build_id(const struct plan_source *source);
 uint64_t plan_source_build_id_va(const struct plan_source *source);   /* where a guest has it */
 
 /*
- * From now on only what @profile (borrowed; NULL: none) says was executed is a candidate.
+ * From now on only what @profile (stolen; NULL: none) says was executed is a candidate.
  * -ESTALE: it is of another kernel.
  */
-int plan_source_set_profile(struct plan_source *source, const struct profile *profile,
-                            struct err *err);
+int plan_source_set_profile(struct plan_source *source, struct profile *profile, struct err *err);
 
 /*
  * The basic blocks of a target, for a profile: the first address of each that the kernel does

@@ -144,7 +144,6 @@ int cmd_plan(int argc, char **argv)
 {
     struct options o = {.target = "all", .seed = 1, .count = 1};
     struct plan_source *source = NULL;
-    struct profile *profile = NULL;
     const struct fault_class *class;
     struct err err = {0};
     int r = options_parse(argc, argv, &o);
@@ -154,15 +153,11 @@ int cmd_plan(int argc, char **argv)
     /* An unknown class is told by plan_draw, without a kernel. */
     class = fault_class_find(o.class_name);
     if (class && class->kind == FAULT_TEXT)
-        r = vmlinux_open(o.vmlinux, o.testbed, &source, &err);
-    if (!r && source && o.profile)
-        r = profile_load(o.profile, &profile, &err) ?:
-            plan_source_set_profile(source, profile, &err);
+        r = vmlinux_open(o.vmlinux, o.testbed, o.profile, &source, &err);
     if (!r)
         r = plans_print(&o, source, &err);
     if (r)
         fprintf(stderr, "wcr plan: %s\n", err.msg);
     plan_source_free(source);
-    profile_free(profile);
     return r ? WCR_EXIT_ERROR : WCR_EXIT_OK;
 }

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "injector/vmlinux.h"
 
+#include "injector/profile.h"
 #include "testbed/env.h"
 #include "testbed/testbed.h"
 
-int vmlinux_open(const char *vmlinux, const char *testbed, struct plan_source **ret,
-                 struct err *err)
+static int narrow(struct plan_source *source, const char *path, struct err *err)
+{
+    struct profile *profile;
+    int r = profile_load(path, &profile, err);
+
+    return r ? r : plan_source_set_profile(source, profile, err);
+}
+
+static int open_any(const char *vmlinux, const char *testbed, struct plan_source **ret,
+                    struct err *err)
 {
     struct env_file *env = NULL;
     int r;
@@ -20,5 +29,21 @@ int vmlinux_open(const char *vmlinux, const char *testbed, struct plan_source **
     else
         r = plan_source_open(vmlinux, ret, err);
     env_file_free(env);
+    return r;
+}
+
+int vmlinux_open(const char *vmlinux, const char *testbed, const char *profile,
+                 struct plan_source **ret, struct err *err)
+{
+    int r;
+
+    *ret = NULL;
+    r = open_any(vmlinux, testbed, ret, err);
+    if (!r && profile)
+        r = narrow(*ret, profile, err);
+    if (r) {
+        plan_source_free(*ret);
+        *ret = NULL;
+    }
     return r;
 }

@@ -7,9 +7,10 @@
 
 /*
  * Open @vmlinux or, when it is NULL, the WCR_VMLINUX of the testbed that @testbed (may be
- * NULL) or the environment names.
+ * NULL) or the environment names; of it only what the file @profile (may be NULL) says was
+ * executed.
  */
-int vmlinux_open(const char *vmlinux, const char *testbed, struct plan_source **ret,
-                 struct err *err);
+int vmlinux_open(const char *vmlinux, const char *testbed, const char *profile,
+                 struct plan_source **ret, struct err *err);
 
 #endif
