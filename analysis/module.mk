@@ -10,7 +10,7 @@ WCR_LIBS += gsl jansson smartcols sqlite3 yaml-0.1
 UNIT_TESTS += $(addprefix analysis/tests/,compare_test export_test gate_test policy_test report_test \
 	show_test stats_test)
 # Recursive: db/module.mk comes later.
-analysis_test_SRCS = analysis/tests/fixture.c $(analysis_SRCS) cli/number.c $(DB_TEST_SRCS)
+analysis_test_SRCS = analysis/tests/fixture.c $(analysis_SRCS) cli/number.c $(db_SRCS)
 compare_test_SRCS = analysis/tests/compare_test.c $(analysis_test_SRCS)
 export_test_SRCS = analysis/tests/export_test.c $(analysis_test_SRCS)
 gate_test_SRCS = analysis/tests/gate_test.c $(analysis_test_SRCS)
@@ -20,4 +20,4 @@ show_test_SRCS = analysis/tests/show_test.c $(analysis_test_SRCS)
 stats_test_SRCS := analysis/tests/stats_test.c analysis/stats.c db/interval.c
 
 E2E_TESTS += analysis/tests/report_e2e
-report_e2e_SRCS = analysis/tests/report_e2e.c analysis/tests/sample.c $(DB_TEST_SRCS)
+report_e2e_SRCS = analysis/tests/report_e2e.c analysis/tests/sample.c $(db_SRCS)

@@ -8,6 +8,9 @@
 #include "cli/version.h"
 #include "db/db.h"
 
+/* The workers of a runner that was killed may live a moment longer. */
+#define CLAIM_WAIT_MS 10000
+
 struct db_store {
     struct db *db;
     int64_t campaign, environment;
@@ -381,6 +384,8 @@ int store_open(const char *db_path, const struct spec *spec, const char *executo
                                  .version = WCR_VERSION,
                              },
                              &s->campaign, err);
+    if (!r)
+        r = db_campaign_claim(s->db, s->campaign, CLAIM_WAIT_MS, err);
     free(spec_json);
     if (r) {
         db_close(s->db);

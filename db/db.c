@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "db/interval.h"
 #include "db/private.h"
@@ -320,6 +321,8 @@ int db_open_schema(const char *path, enum db_access access, const struct db_sche
         return r;
     db = calloc(1, sizeof(*db));
     if (db)
+        db->claim_fd = -1;
+    if (db)
         db->path = strdup(path);
     if (!db || !db->path) {
         free(db);
@@ -340,6 +343,9 @@ void db_close(struct db *db)
     if (!db)
         return;
     sqlite3_close(db->sql);
+    /* Not before: closing it drops SQLite's locks on the file, too. */
+    if (db->claim_fd >= 0)
+        close(db->claim_fd);
     free(db->path);
     free(db);
 }

@@ -63,6 +63,13 @@ int db_campaign_open(struct db *db, const struct db_campaign *campaign, int64_t 
                      struct err *err) __attribute__((warn_unused_result));
 
 /*
+ * Claim it for this handle, until that is closed and all forks of this process have ended. -EBUSY:
+ * it is another's, after @wait_ms still. The database can be read and written nevertheless.
+ */
+int db_campaign_claim(struct db *db, int64_t campaign, int wait_ms, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
  * The campaign called @name; with NULL the only one there is. -ENOENT: none, or
  * several and no name; the message lists them.
  */

@@ -21,6 +21,7 @@ struct db {
     sqlite3 *sql;
     char *path;
     const struct db_schema *schema;
+    int claim_fd;           /* -1: nothing is claimed */
 };
 
 /* db_open, as a wcr with other schemas would: for the tests of migrations. */

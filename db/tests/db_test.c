@@ -591,6 +591,27 @@ static void test_locked_at_opening(void **state)
     db_close(open_new(&campaign));
 }
 
+/* Would catch: two runs of one campaign; a claim that outlives its handle, or keeps others out. */
+static void test_claim(void **state)
+{
+    int64_t campaign, same;
+    struct db *first = open_new(&campaign), *second = open_new(&same);
+    struct err err;
+
+    (void)state;
+    assert_int_equal(campaign, same);
+    assert_int_equal(db_campaign_claim(first, campaign, 0, &err), 0);
+    refused(db_campaign_claim(second, campaign, 100, &err), EBUSY, &err, "another 'wcr run'");
+    db_close(second);
+    second = open_new(&same);
+    assert_int_equal(db_campaign_claim(second, campaign + 1, 0, &err), 0);
+    db_close(second);
+    db_close(first);
+    first = open_new(&campaign);
+    assert_int_equal(db_campaign_claim(first, campaign, 0, &err), 0);
+    db_close(first);
+}
+
 /* Would catch: a full disk that leaves the transaction open or the file damaged. */
 static void test_full(void **state)
 {
@@ -813,6 +834,7 @@ int main(void)
         TEST(test_damaged),
         TEST(test_locked),
         TEST(test_locked_at_opening),
+        TEST(test_claim),
         TEST(test_full),
         TEST(test_read_only),
         TEST(test_migration),
