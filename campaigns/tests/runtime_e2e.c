@@ -22,6 +22,7 @@
 #define RUN_MS 3000
 #define LEAK_KIB 32
 #define STACKS 8
+#define COPIES 8
 #define CALL_MS 300000
 
 /* The console says, or comes to say, what matches; what follows it on that line, the caller's to free. */
@@ -30,7 +31,7 @@ static char *says(const char *what)
     char *output;
 
     if (machine_try(&output, "for i in $(seq 50); do grep -E '%s' " LOG " && exit 0; sleep 0.1; done; exit 1", what)) {
-        machine_try(&output, "tail -n 60 " LOG);
+        machine_try(&output, "grep -v systemd " LOG " | tail -n 25 | cut -c 24-140");
         fail_msg("the guest does not say '%s': %s", what, output);
     }
     return output;
@@ -140,13 +141,27 @@ static void irq_leaves_interrupts_off(void **state)
     detach("IRQ", 20);
 }
 
+/*
+ * Where a copy runs on to, and whether that is ever looked at, nobody knows; and a guest that
+ * dies of it may take the message along.
+ */
 static void copy_runs_on_behind_its_end(void **state)
 {
-    (void)state;
-    attach("COPY", 2000);
-    run(RUN_MS);
-    free(says("wcr: fault activated COPY [0-9]+ \\+ [0-9]+ bytes"));
-    free(says("BUG .*(Redzone|Poison|padding) overwritten"));
+    unsigned told = 0, harmed = 0;
+
+    for (unsigned seed = 1; seed <= COPIES; seed++) {
+        json_t *reply;
+
+        machine_from_warm(state);
+        reply = machine_call(0, "{s:s, s:s, s:{s:i, s:i, s:i}, s:i}", "cmd", "inject", "class", "COPY",
+                             "params", "lo", 300, "hi", 300, "seed", (int)seed, "deadline_ms", RUN_MS);
+        told += !machine_try(NULL, "grep -E 'wcr: fault activated COPY [0-9]+ \\+ [0-9]+ bytes' " LOG);
+        harmed += strcmp(machine_text(reply, "outcome"), "no_crash") ||
+                  !machine_try(NULL, "grep -E 'BUG .*(Redzone|Poison|padding) overwritten' " LOG);
+        json_decref(reply);
+    }
+    print_message("# of %d guests %u told of a copy, %u were harmed\n", COPIES, told, harmed);
+    assert_true(told >= COPIES / 2 && harmed > 0);
 }
 
 /* Whether the guest's memory holds the byte: a plan that says so is not refused. */
@@ -214,7 +229,7 @@ int main(void)
         cmocka_unit_test_setup(leak_loses_memory, machine_from_warm),
         cmocka_unit_test_setup(size_allocates_too_little, machine_from_warm),
         cmocka_unit_test_setup(irq_leaves_interrupts_off, machine_from_warm),
-        cmocka_unit_test_setup(copy_runs_on_behind_its_end, machine_from_warm),
+        cmocka_unit_test(copy_runs_on_behind_its_end),
         cmocka_unit_test(stack_flips_a_bit),
         cmocka_unit_test_setup(panic_panics, machine_from_warm),
     };
