@@ -19,7 +19,7 @@
 #define WAIT_MAX_S 86400
 
 struct options {
-    const char *domain, *class_name, *target, *profile, *vmlinux;
+    const char *domain, *class_name, *plan, *target, *profile, *vmlinux;
     uint64_t seed, index, wait_s;
     bool json, at_once;
 };
@@ -42,7 +42,8 @@ static void on_signal(int signal)
 
 static void usage(FILE *f)
 {
-    fputs("usage: wcr inject --domain DOMAIN --class CLASS [OPTION...]\n\n"
+    fputs("usage: wcr inject --domain DOMAIN --class CLASS [OPTION...]\n"
+          "       wcr inject --domain DOMAIN --plan FILE [OPTION...]\n\n"
           "Put a text fault into a running PV guest. Run it as root in domain 0. The plan is\n"
           "the one 'wcr plan' prints for the same kernel, class, target, seed and index. It\n"
           "waits until the guest gets to the instruction and changes it just before it is\n"
@@ -55,6 +56,8 @@ static void usage(FILE *f)
           "  -s, --seed SEED        (default: 1)\n"
           "      --index I          number of the plan of this seed (default: 0)\n"
           "      --vmlinux FILE     the guest's kernel with symbols (default: the testbed's)\n"
+          "      --plan FILE        what 'wcr plan --json' printed, here or elsewhere; '-':\n"
+          "                         standard input\n"
           "  -w, --wait SECONDS     wait for the instruction, and watch, so long (default: 10)\n"
           "      --at-once          change it now, whoever executes it when\n"
           "  -j, --json             one object\n"
@@ -71,8 +74,10 @@ static int options_check(const struct options *o)
 {
     if (!o->domain)
         fputs("wcr inject: --domain is needed: the name or number of a running guest\n", stderr);
-    else if (!o->class_name)
+    else if (!o->class_name && !o->plan)
         fputs("wcr inject: --class is needed; 'wcr faults' lists the classes\n", stderr);
+    else if (o->plan && (o->class_name || o->target || o->profile || o->vmlinux))
+        fputs("wcr inject: --plan says all: without --class, --target, --profile and --vmlinux\n", stderr);
     else
         return 0;
     return -EINVAL;
@@ -86,6 +91,7 @@ static int options_parse(int argc, char **argv, struct options *o)
         {"target", required_argument, NULL, 't'},  {"profile", required_argument, NULL, 'p'},
         {"seed", required_argument, NULL, 's'},    {"index", required_argument, NULL, 'i'},
         {"vmlinux", required_argument, NULL, 'k'}, {"wait", required_argument, NULL, 'w'},
+        {"plan", required_argument, NULL, 'f'},
         {"at-once", no_argument, NULL, 'o'},       {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},          {0},
     };
@@ -101,6 +107,7 @@ static int options_parse(int argc, char **argv, struct options *o)
         case 'i': r = option_number("inject", "--index", optarg, UINT32_MAX, &o->index); break;
         case 'w': r = option_number("inject", "--wait", optarg, WAIT_MAX_S, &o->wait_s); break;
         case 'k': o->vmlinux = optarg; break;
+        case 'f': o->plan = optarg; break;
         case 'o': o->at_once = true; break;
         case 'j': o->json = true; break;
         case 'h': usage(stdout); return 1;
@@ -115,34 +122,68 @@ static int options_parse(int argc, char **argv, struct options *o)
 }
 
 /* A run-time fault is code in the guest, which domain 0 cannot put there. */
-static int module_advise(const struct plan *p, struct err *err)
+static int module_advise(const json_t *plan, struct err *err)
 {
+    const char *class = json_string_value(json_object_get(plan, "class"));
+    json_int_t seed = 0, lo = 0, hi = 0;
     char rate[64] = "";
 
-    if (p->rate_hi)
-        snprintf(rate, sizeof(rate), " lo=%" PRIu64 " hi=%" PRIu64, p->rate_lo, p->rate_hi);
+    json_unpack((json_t *)plan, "{s:{s:I, s?I, s?I}}", "params", "seed", &seed, "lo", &lo, "hi", &hi);
+    if (hi)
+        snprintf(rate, sizeof(rate), " lo=%" JSON_INTEGER_FORMAT " hi=%" JSON_INTEGER_FORMAT, lo, hi);
     return err_set(err, EOPNOTSUPP,
                    "class '%s' is a module that the guest loads itself: build it with "
                    "'injector/stap/build.sh KERNEL_BUILD . %s', KERNEL_BUILD being the build tree "
                    "of the guest's kernel, and load it in the guest with 'staprun -L %s.ko%s "
-                   "seed=%" PRIu64 "'; it says 'wcr: fault activated' on the guest's console when "
-                   "it strikes first, and 'staprun -d %s' ends it",
-                   p->class_name, p->class_name, p->class_name, rate, p->param_seed, p->class_name);
+                   "seed=%" JSON_INTEGER_FORMAT "'; it says 'wcr: fault activated' on the guest's "
+                   "console when it strikes first, and 'staprun -d %s' ends it",
+                   class, class, class, rate, seed, class);
 }
 
-static int plan_make(const struct options *o, struct plan *ret, struct err *err)
+static int plan_make(const struct options *o, json_t **ret, struct err *err)
 {
     const struct fault_class *class = fault_class_find(o->class_name);
     struct plan_source *source = NULL;
+    struct plan plan;
     int r = 0;
 
     /* An unknown class is told by plan_draw, without a kernel. */
     if (class && class->kind == FAULT_TEXT)
         r = vmlinux_open(o->vmlinux, NULL, o->profile, &source, err);
     if (!r)
-        r = plan_draw(source, o->class_name, o->target, o->seed, (unsigned)o->index, ret, err);
+        r = plan_draw(source, o->class_name, o->target ? o->target : "all", o->seed,
+                      (unsigned)o->index, &plan, err);
     plan_source_free(source);
-    return r || ret->text ? r : module_advise(ret, err);
+    if (r)
+        return r;
+    *ret = plan_to_json(&plan);
+    return *ret ? 0 : err_set(err, ENOMEM, "out of memory");
+}
+
+static int plan_load(const char *path, json_t **ret, struct err *err)
+{
+    bool in = !strcmp(path, "-");
+    json_error_t error;
+
+    *ret = in ? json_loadf(stdin, 0, &error) : json_load_file(path, 0, &error);
+    if (*ret)
+        return 0;
+    if (error.line < 0)
+        return err_set(err, ENOENT, "%s", error.text);
+    return err_set(err, EINVAL, "%s:%d: %s (expected one plan, as 'wcr plan --json' prints it)", path,
+                   error.line, error.text);
+}
+
+/* The plan, and the fault that it is. */
+static int plan_get(const struct options *o, json_t **ret, struct text_fault *ret_fault, struct err *err)
+{
+    int r = o->plan ? plan_load(o->plan, ret, err) : plan_make(o, ret, err);
+
+    if (!r && json_object_get(*ret, "params"))
+        r = module_advise(*ret, err);
+    if (!r)
+        r = text_fault_from_json(*ret, ret_fault, err);
+    return r && o->plan && r != -EOPNOTSUPP ? err_prefix(err, "--plan") : r;
 }
 
 static bool ended(const struct result *t)
@@ -181,18 +222,13 @@ static int watch(struct xen *xen, struct injection *in, uint64_t wait_s, struct 
     return r;
 }
 
-static int inject(const struct options *o, const struct plan *plan, struct xen *xen,
+static int inject(const struct options *o, const struct text_fault *fault, struct xen *xen,
                   struct result *ret, struct err *err)
 {
-    json_t *json = plan_to_json(plan);
     struct injection *in = NULL;
-    struct text_fault fault;
-    int r = text_fault_from_json(json, &fault, err), r2;
+    int r = inject_text_begin(ret->domid, 0, fault, o->at_once ? INJECTION_AT_ONCE : INJECTION_AT_HIT,
+                              &in, err), r2;
 
-    json_decref(json);
-    if (!r)
-        r = inject_text_begin(ret->domid, 0, &fault,
-                              o->at_once ? INJECTION_AT_ONCE : INJECTION_AT_HIT, &in, err);
     if (r)
         return r;
     ret->start_ns = clock_ns();
@@ -225,13 +261,13 @@ static void result_print(const struct options *o, const struct result *t)
            shutdown ? ", " : "", shutdown ? reason : "", seconds(t->start_ns, t->end_ns));
 }
 
-static int result_json(const struct options *o, const struct plan *plan, const struct result *t,
+static int result_json(const struct options *o, json_t *plan, const struct result *t,
                        struct err *err)
 {
     bool has_reason = t->domain.state == DOMAIN_CRASHED || t->domain.state == DOMAIN_SHUTDOWN;
     json_int_t after_ns = (json_int_t)(t->activated_ns - t->start_ns);
     json_t *json = json_pack(
-        "{s:o, s:I, s:b, s:o, s:o, s:s, s:s?, s:I}", "plan", plan_to_json(plan),
+        "{s:O, s:I, s:b, s:o, s:o, s:s, s:s?, s:I}", "plan", plan,
         "domain", (json_int_t)t->domid, "changed", t->activated || o->at_once,
         "activated", o->at_once ? json_null() : json_boolean(t->activated),
         "activated_ns", t->activated ? json_integer(after_ns) : json_null(),
@@ -252,36 +288,41 @@ static int run(const struct options *o, struct err *err)
 {
     struct sigaction action = {.sa_handler = on_signal};
     struct result result = {0};
+    struct text_fault fault;
     struct xen *xen = NULL;
-    struct plan plan;
-    int r = plan_make(o, &plan, err);
+    json_t *plan = NULL;
+    int r = plan_get(o, &plan, &fault, err);
 
     if (!r)
         r = xen_open(&xen, err);
     if (!r)
         r = xen_domain_named(xen, o->domain, &result.domid, err);
     if (!r && !o->json) {
-        printf("%s seed %" PRIu64 " index %u into %s (domain %" PRIu32 ")\n", plan.class_name, plan.seed,
-               plan.index, o->domain, result.domid);
-        plan_print(&plan);
+        const char *class = json_string_value(json_object_get(plan, "class"));
+
+        printf("%s seed %" JSON_INTEGER_FORMAT " index %" JSON_INTEGER_FORMAT " into %s (domain %" PRIu32
+               ")\n", class ? class : "a fault", json_integer_value(json_object_get(plan, "seed")),
+               json_integer_value(json_object_get(plan, "index")), o->domain, result.domid);
+        plan_print(plan);
     }
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     if (!r)
-        r = inject(o, &plan, xen, &result, err);
+        r = inject(o, &fault, xen, &result, err);
     xen_close(xen);
     if (!r && o->json)
-        r = result_json(o, &plan, &result, err);
+        r = result_json(o, plan, &result, err);
     else if (!r)
         result_print(o, &result);
+    json_decref(plan);
     return r ? r : !result.activated && !o->at_once;
 }
 
 int cmd_inject(int argc, char **argv)
 {
-    struct options o = {.target = "all", .seed = 1, .wait_s = 10};
+    struct options o = {.seed = 1, .wait_s = 10};
     struct err err = {0};
     int r = options_parse(argc, argv, &o);
 

@@ -11,7 +11,7 @@ _wcr_options()
     replay) echo --db --campaign --record --from --gdb --script --testbed ;;
     plan) echo --class --target --profile --seed --count --index --json --vmlinux --testbed ;;
     faults) echo --target --profile --json --vmlinux --testbed ;;
-    inject) echo --domain --class --target --profile --seed --index --vmlinux --wait --at-once --json ;;
+    inject) echo --domain --class --plan --target --profile --seed --index --vmlinux --wait --at-once --json ;;
     merge) echo --output --campaign --json ;;
     compare) echo --db --campaign --json ;;
     export) echo --db --format --table --columns --campaign --output ;;

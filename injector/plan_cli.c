@@ -88,30 +88,47 @@ static int options_parse(int argc, char **argv, struct options *o)
     return 0;
 }
 
-static void hex_print(const uint8_t *bytes, unsigned len)
+static const char *text(const json_t *plan, const char *name)
 {
-    for (unsigned i = 0; i < len; i++)
-        printf("%02x ", bytes[i]);
-    printf("%*s", len < 10 ? 3 * (10 - (int)len) : 0, "");
+    const char *s = json_string_value(json_object_get(plan, name));
+
+    return s ? s : "?";
 }
 
-void plan_print(const struct plan *p)
+static json_int_t number(const json_t *plan, const char *name)
 {
-    if (!p->text) {
-        if (p->rate_hi)
-            printf("  strikes once every %" PRIu64 " to %" PRIu64 " calls\n", p->rate_lo,
-                   p->rate_hi);
-        printf("  seed of its own: %" PRIu64 "\n", p->param_seed);
+    return json_integer_value(json_object_get(plan, name));
+}
+
+static void instruction_print(const char *name, const char *bytes, const char *assembly)
+{
+    size_t len = strlen(bytes) / 2;
+
+    printf("  %s  ", name);
+    for (size_t i = 0; i < len; i++)
+        printf("%.2s ", bytes + 2 * i);
+    printf("%*s %s\n", len < 10 ? 3 * (10 - (int)len) : 0, "", assembly);
+}
+
+void plan_print(const json_t *plan)
+{
+    const json_t *params = json_object_get(plan, "params");
+
+    if (params) {
+        if (json_object_get(params, "hi"))
+            printf("  strikes once every %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT " calls\n",
+                   number(params, "lo"), number(params, "hi"));
+        printf("  seed of its own: %" JSON_INTEGER_FORMAT "\n", number(params, "seed"));
         return;
     }
-    printf("  0x%" PRIx64 " %s+0x%" PRIx64 "  %s\n", p->va, p->symbol, p->offset, p->source);
-    printf("  old  ");
-    hex_print(p->old_bytes, p->len);
-    printf(" %s\n  new  ", p->old_asm);
-    hex_print(p->new_bytes, p->len);
-    printf(" %s\n  one of %" PRIu64 " candidates in %s\n", p->new_asm, p->candidates, p->target);
-    if (p->profile[0])
-        printf("  that the profile %s says are executed\n", p->profile);
+    printf("  %s %s+0x%" PRIx64 "  %s\n", text(plan, "va"), text(plan, "symbol"),
+           (uint64_t)number(plan, "offset"), text(plan, "source"));
+    instruction_print("old", text(plan, "old"), text(plan, "old_asm"));
+    instruction_print("new", text(plan, "new"), text(plan, "new_asm"));
+    printf("  one of %" JSON_INTEGER_FORMAT " candidates in %s\n", number(plan, "candidates"),
+           text(plan, "target"));
+    if (json_object_get(plan, "profile"))
+        printf("  that the profile %s says are executed\n", text(plan, "profile"));
 }
 
 static int plans_print(const struct options *o, struct plan_source *source, struct err *err)
@@ -124,17 +141,17 @@ static int plans_print(const struct options *o, struct plan_source *source, stru
 
         if (r)
             return r;
-        if (!o->json) {
-            printf("%s seed %" PRIu64 " index %u, after %" PRIu32 " ms\n", plan.class_name, plan.seed,
-                   plan.index, plan.delay_ms);
-            plan_print(&plan);
-            continue;
-        }
         json = plan_to_json(&plan);
         if (!json)
             return err_set(err, ENOMEM, "out of memory");
-        json_dumpf(json, stdout, JSON_PRESERVE_ORDER);
-        putchar('\n');
+        if (o->json) {
+            json_dumpf(json, stdout, JSON_PRESERVE_ORDER);
+            putchar('\n');
+        } else {
+            printf("%s seed %" PRIu64 " index %u, after %" PRIu32 " ms\n", plan.class_name, plan.seed,
+                   plan.index, plan.delay_ms);
+            plan_print(json);
+        }
         json_decref(json);
     }
     return 0;

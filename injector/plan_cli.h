@@ -3,9 +3,9 @@
 #ifndef WCR_INJECTOR_PLAN_CLI_H
 #define WCR_INJECTOR_PLAN_CLI_H
 
-#include "injector/plan.h"
+#include <jansson.h>
 
-/* What the plan does, in lines for a person, indented, to standard output. */
-void plan_print(const struct plan *plan);
+/* What the plan, of plan_to_json(), does, in lines for a person, indented, to standard output. */
+void plan_print(const json_t *plan);
 
 #endif

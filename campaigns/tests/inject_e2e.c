@@ -94,6 +94,27 @@ static void a_site_that_is_not_reached_stays_as_it_was(void **state)
     refused("its kernel patched this site", GUEST NEVER "--wait 1");
 }
 
+static void a_plan_made_elsewhere_needs_no_kernel(void **state)
+{
+    struct plan plan;
+    struct err err = {0};
+    json_t *json;
+    char *text, *command;
+
+    (void)state;
+    if (plan_draw(source, "NOP", "func:ext4_resize_fs", 1, 0, &plan, &err))
+        fail_msg("%s", err.msg);
+    json = plan_to_json(&plan);
+    text = json_dumps(json, JSON_COMPACT);
+    assert_true(asprintf(&command, "echo '%s' | " WCR "--domain wcr-guest --json --plan - --at-once --wait 0",
+                         text) > 0);
+    json_decref(say(0, "\"changed\": true", command));
+    refused("its kernel patched this site", GUEST NEVER "--wait 1");
+    free(command);
+    free(text);
+    json_decref(json);
+}
+
 static void an_interrupt_disarms(void **state)
 {
     (void)state;
@@ -178,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(refusals_say_why_and_change_nothing, from_warm),
         cmocka_unit_test_setup(a_site_that_is_not_reached_stays_as_it_was, from_warm),
+        cmocka_unit_test_setup(a_plan_made_elsewhere_needs_no_kernel, from_warm),
         cmocka_unit_test_setup(an_interrupt_disarms, from_warm),
         cmocka_unit_test_setup(a_fault_is_executed_and_kills, from_warm),
     };

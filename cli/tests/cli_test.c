@@ -382,6 +382,9 @@ static void injections_that_cannot_be(void **state)
         {{"-d", "web", "-c", "NOP", "--vmlinux", "Makefile"}, "Makefile: "},
         {{"-d", "web", "-c", "LEAK", "-s", "7"}, "'staprun -L LEAK.ko lo=1000 hi=4000 seed="},
         {{"-d", "web", "-c", "PANIC"}, "'staprun -L PANIC.ko seed="},
+        {{"-d", "web", "-c", "NOP", "--plan", "x"}, "--plan says all"},
+        {{"-d", "web", "--plan", "/no/such"}, "--plan: unable to open /no/such: No such file"},
+        {{"-d", "web", "--plan", "Makefile"}, "--plan: Makefile:1: "},
     };
 
     (void)state;
