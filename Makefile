@@ -56,7 +56,7 @@ ALL_LDLIBS = $(eval ALL_LDLIBS := $(call pkg_libs,$(ALL_LIBS)) $(WCR_LDLIBS) $(A
 objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
 
 .PHONY: all help wcr agent guest testbed testbed-stock testbed-debian campaign check \
-	check-unit check-e2e check-debian check-runtime check-slurm check-source bench fuzz \
+	check-unit check-e2e check-debian check-runtime check-slurm check-kills check-source bench fuzz \
 	clean packages test-packages docs patches-refresh
 
 all: wcr agent guest ## build wcr, the agent of domain 0 and the guest's programs
@@ -167,6 +167,9 @@ check-runtime: testbed $(call runnable,$(RUNTIME_TESTS)) ## run-time faults do w
 check-slurm: wcr ## a campaign as an array job of a real Slurm, which is installed and runs for this alone
 	testbed/build/host-packages.sh slurm.txt
 	testbed/build/run-tests.sh campaigns/tests/slurm_e2e.sh
+
+check-kills: testbed $(call runnable,campaigns/tests/chaos_e2e) ## a hundred kills, of any part, in one campaign
+	WCR_CHAOS_KILLS=100 testbed/build/run-tests.sh $(call runnable,campaigns/tests/chaos_e2e)
 
 check-source: | packages ## licences, leftovers, the core without libc, upstream's style
 	testbed/build/check-source.sh '$(CC)'
