@@ -2,7 +2,6 @@
 #include "campaigns/replay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +19,6 @@
  * under it. Some tenths of a second, and far from the fault.
  */
 #define AWAKE 20000000
-#define CONSOLE "console.log"
-#define AGENT "agent"
 /* Replaying takes about as long as recording did, which took a few minutes at most. */
 #define REPLAY_LIMIT_MS 3600000
 
@@ -123,10 +120,10 @@ static int compare_consoles(const char *dir, int64_t *ret_bytes, struct err *err
 {
     size_t recorded_len = 0, replayed_len = 0, same = 0;
     char *recorded = NULL, *replayed = NULL;
-    int r = read_all(dir, CONSOLE, &recorded, &recorded_len, err);
+    int r = read_all(dir, TESTBED_CONSOLE, &recorded, &recorded_len, err);
 
     if (!r)
-        r = read_all(dir, CONSOLE ".replayed", &replayed, &replayed_len, err);
+        r = read_all(dir, TESTBED_CONSOLE_REPLAYED, &replayed, &replayed_len, err);
     if (!r) {
         while (same < recorded_len && same < replayed_len && recorded[same] == replayed[same])
             same++;
@@ -170,7 +167,7 @@ static int compare(const char *dir, const json_t *about, int64_t *ret_bytes, str
     int r = compare_consoles(dir, ret_bytes, err);
 
     if (!r)
-        r = read_all(dir, AGENT ".replayed", &lines, &len, err);
+        r = read_all(dir, TESTBED_AGENT_REPLAYED, &lines, &len, err);
     if (!r)
         r = compare_replies(dir, json_object_get(about, "replies"), lines, err);
     if (!r)

@@ -9,7 +9,6 @@
 #include "testbed/testbed.h"
 
 /* Names inside a testbed's directory. */
-#define FILE_CONSOLE "console.log"
 #define FILE_QEMU_LOG "qemu.log"
 #define FILE_PID "qemu.pid"
 #define FILE_COMMAND "command"

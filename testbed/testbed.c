@@ -57,7 +57,7 @@ static char *file_tail(int dirfd, const char *name, unsigned lines)
 
 char *testbed_console_tail(const struct testbed *tb, unsigned lines)
 {
-    return file_tail(tb->dirfd, FILE_CONSOLE, lines);
+    return file_tail(tb->dirfd, TESTBED_CONSOLE, lines);
 }
 
 /* One line: newlines to " | ", other control characters (colours) dropped. */
@@ -76,7 +76,7 @@ static void flatten(char *s)
 void testbed_explain(const struct testbed *tb, struct err *err)
 {
     char *log = file_tail(tb->dirfd, FILE_QEMU_LOG, 2);
-    char *console = file_tail(tb->dirfd, FILE_CONSOLE, TAIL_LINES);
+    char *console = file_tail(tb->dirfd, TESTBED_CONSOLE, TAIL_LINES);
     struct err old;
 
     if (err && log && console) {

@@ -72,7 +72,11 @@ struct testbed_options {
     bool gdb;                       /* waits for one, see TESTBED_GDB */
 };
 
-#define TESTBED_GDB "gdb.sock"      /* in the directory, where gdb finds the machine */
+/* In the directory: */
+#define TESTBED_GDB "gdb.sock"                  /* where gdb finds the machine */
+#define TESTBED_CONSOLE "console.log"
+#define TESTBED_CONSOLE_REPLAYED "console.replayed"
+#define TESTBED_AGENT_REPLAYED "agent.replayed" /* all that the agent sent */
 
 struct testbed;
 

@@ -369,7 +369,7 @@ static int cmd_console(const struct cli *cli)
     size_t n;
     FILE *f;
 
-    if (asprintf(&path, "%s/%s", cli->dir, FILE_CONSOLE) < 0)
+    if (asprintf(&path, "%s/%s", cli->dir, TESTBED_CONSOLE) < 0)
         return WCR_EXIT_ERROR;
     f = fopen(path, "re");
     if (!f) {

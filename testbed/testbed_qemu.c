@@ -243,11 +243,11 @@ static void add_serial(struct args *a, enum testbed_log log)
     static const char *const agent[] = {
         [TESTBED_UNLOGGED] = "unix:" SOCKET_AGENT ",server=on,wait=off",
         [TESTBED_RECORD] = "pipe:" FIFO_AGENT,
-        [TESTBED_REPLAY] = "file:" FIFO_AGENT ".replayed",
+        [TESTBED_REPLAY] = "file:" TESTBED_AGENT_REPLAYED,
     };
 
     add(a, "-serial");
-    add(a, "file:%s", log == TESTBED_REPLAY ? FILE_CONSOLE ".replayed" : FILE_CONSOLE);
+    add(a, "file:%s", log == TESTBED_REPLAY ? TESTBED_CONSOLE_REPLAYED : TESTBED_CONSOLE);
     for (int i = 1; i < 4; i++) {
         add(a, "-serial");
         add(a, "null");
