@@ -358,6 +358,22 @@ static void exec_qemu(const struct args *a, const struct testbed_options *option
     _exit(127);
 }
 
+/* A replay has those of its recording. */
+static int link_images(const struct testbed_config *config, const struct testbed_options *options,
+                       const char *xen, int dirfd, struct err *err)
+{
+    int r;
+
+    if (options->log == TESTBED_REPLAY)
+        return 0;
+    r = link_file(dirfd, xen, "xen.base", err);
+    if (!r)
+        r = link_file(dirfd, config->kernel, "kernel.base", err);
+    if (!r)
+        r = link_file(dirfd, config->tools_image, "tools.base", err);
+    return !r && options->disk ? link_file(dirfd, options->disk, "disk.base", err) : r;
+}
+
 int testbed_qemu_spawn(const struct testbed_config *config, const struct testbed_options *options,
                        int dirfd, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
@@ -373,13 +389,7 @@ int testbed_qemu_spawn(const struct testbed_config *config, const struct testbed
         r = err_set(err, ENOENT, "there is no debug build of Xen: run 'make testbed'");
         goto out;
     }
-    r = link_file(dirfd, xen, "xen.base", err);
-    if (!r)
-        r = link_file(dirfd, config->kernel, "kernel.base", err);
-    if (!r)
-        r = link_file(dirfd, config->tools_image, "tools.base", err);
-    if (!r && options->disk)
-        r = link_file(dirfd, options->disk, "disk.base", err);
+    r = link_images(config, options, xen, dirfd, err);
     if (r)
         goto out;
     build_args(&a, config, options, append);
