@@ -62,7 +62,10 @@ int replay_run(const struct spec *spec, const struct executor_ops *ops,
 
 static int path_in(const char *dir, const char *name, char **ret, struct err *err)
 {
-    return asprintf(ret, "%s/%s", dir, name) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+    if (asprintf(ret, "%s/%s", dir, name) >= 0)
+        return 0;
+    *ret = NULL;
+    return err_set(err, ENOMEM, "out of memory");
 }
 
 int replay_describe(const char *dir, json_t *about, struct err *err)
@@ -94,25 +97,39 @@ static int replay_about(const char *dir, json_t **ret_about, struct err *err)
     return r;
 }
 
+static int copy_all(const char *path, FILE *to, struct err *err)
+{
+    FILE *in = fopen(path, "re");
+    char buf[65536];
+    size_t n;
+    int r = 0;
+
+    if (!in)
+        return err_set(err, errno, "%s: %s", path, strerror(errno));
+    while ((n = fread(buf, 1, sizeof(buf), in)))
+        fwrite(buf, 1, n, to);
+    if (ferror(in))
+        r = err_set(err, errno, "%s: %s", path, strerror(errno));
+    fclose(in);
+    return r;
+}
+
+/* *ret is the caller's to free, also after an error. */
 static int read_all(const char *dir, const char *name, char **ret, size_t *ret_len, struct err *err)
 {
-    FILE *in, *to = open_memstream(ret, ret_len);
-    char buf[65536], *path;
-    size_t n;
-    int r = path_in(dir, name, &path, err);
+    FILE *to = open_memstream(ret, ret_len);
+    char *path;
+    int r;
 
-    if (r || !to)
-        return r ? r : err_set(err, ENOMEM, "out of memory");
-    in = fopen(path, "re");
-    if (!in)
-        r = err_set(err, errno, "%s: %s", path, strerror(errno));
-    while (in && (n = fread(buf, 1, sizeof(buf), in)))
-        fwrite(buf, 1, n, to);
-    if (in)
-        fclose(in);
+    if (!to)
+        return err_set(err, ENOMEM, "out of memory");
+    r = path_in(dir, name, &path, err);
+    if (!r) {
+        r = copy_all(path, to, err);
+        free(path);
+    }
     if (fclose(to) && !r)
         r = err_set(err, ENOMEM, "out of memory");
-    free(path);
     return r;
 }
 
@@ -209,7 +226,7 @@ int replay_again(const char *dir, const char *testbed_env, int64_t *ret_bytes, s
 
 /* ---- under gdb ---- */
 
-/* The first byte in which the fault differs tells the guest's text from domain 0's, which is the same kernel. */
+/* Domain 0 runs the same kernel: the first byte that the fault changes tells the guest's from it. */
 static void break_at_site(FILE *f, const json_t *plan)
 {
     const char *va = json_string_value(json_object_get(plan, "va"));
@@ -219,33 +236,22 @@ static void break_at_site(FILE *f, const json_t *plan)
 
     if (!va || !old || !new)
         return;
-    while (old[i] && new[i] && (old[i] == new[i]))
+    while (old[i] && old[i] == new[i])
         i++;
     i /= 2;
     fprintf(f, "break *%s if *(unsigned char *)(%s + %zu) == 0x%.2s\n", va, va, i, new + 2 * i);
 }
 
-static int write_script(const char *dir, const json_t *about, char **ret_path, struct err *err)
+static int write_script(const char *dir, const json_t *about, const char *path, struct err *err)
 {
-    int r = path_in(dir, GDB_SCRIPT, ret_path, err);
-    FILE *f;
+    FILE *f = fopen(path, "we");
 
-    if (r)
-        return r;
-    f = fopen(*ret_path, "we");
-    if (!f) {
-        r = err_set(err, errno, "%s: %s", *ret_path, strerror(errno));
-        free(*ret_path);
-        return r;
-    }
+    if (!f)
+        return err_set(err, errno, "%s: %s", path, strerror(errno));
     fprintf(f, "set pagination off\nset confirm off\ntarget remote %s/%s\n", dir, TESTBED_GDB);
     break_at_site(f, json_object_get(about, "plan"));
     fprintf(f, "break panic\ncontinue\n");
-    if (fclose(f)) {
-        r = err_set(err, errno, "%s: %s", *ret_path, strerror(errno));
-        free(*ret_path);
-    }
-    return r;
+    return fclose(f) ? err_set(err, errno, "%s: %s", path, strerror(errno)) : 0;
 }
 
 static int run_gdb(const char *vmlinux, const char *begin, const char *script, int *ret_status,
@@ -286,7 +292,9 @@ int replay_gdb(const char *dir, const char *testbed_env, const char *script, int
     int r = replay_about(dir, &about, err);
 
     if (!r)
-        r = write_script(dir, about, &begin, err);
+        r = path_in(dir, GDB_SCRIPT, &begin, err);
+    if (!r)
+        r = write_script(dir, about, begin, err);
     if (!r)
         r = replay_start(dir, testbed_env, true, &tb, err);
     if (!r)

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 #include <ctype.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "analysis/tests/fixture.h"
 #include "injector/plan.h"
@@ -440,7 +442,7 @@ static void page_has_the_fault_classes(void **state)
 /* What is told before a machine is booted. */
 static void replays_that_cannot_be(void **state)
 {
-    char dir[96], *out, *err;
+    char dir[96], recording[112], about[128], script[128], *out, *err;
     struct {
         const char *words[6], *err;
     } lines[] = {
@@ -452,15 +454,26 @@ static void replays_that_cannot_be(void **state)
         {{"--from", dir, "--script", "x"}, "--from DIR stands alone"},
         {{"--from", dir, "--gdb"}, "('wcr replay TRIAL --record "},
         {{"--from", dir}, "trial.json: unable to open "},
+        {{"--from", recording, "--gdb"}, "trial.gdb: Is a directory"},
         {{"999", "--db", fixture_path}, "no trial 999 (they have the numbers 1 to "},
         {{"PTR:1:enabled", "--db", "/no/such"}, "/no/such: "},
         {{"DST:3:enabled", "--db", fixture_path}, "ended in an experiment error"},
         {{"OLD:1:enabled", "--db", fixture_path}, "no trial OLD:1:enabled (CLASS:SEED:MODE; "},
     };
 
+    FILE *f;
+
     (void)state;
     fixture_write_quick();
     snprintf(dir, sizeof(dir), "%s", fixture_dir);
+    snprintf(recording, sizeof(recording), "%s/recording", dir);
+    snprintf(about, sizeof(about), "%s/trial.json", recording);
+    snprintf(script, sizeof(script), "%s/trial.gdb", recording);
+    assert_int_equal(mkdir(recording, 0700) | mkdir(script, 0700), 0);
+    f = fopen(about, "w");
+    assert_non_null(f);
+    fputs("{}\n", f);
+    fclose(f);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         const char *const *w = lines[i].words;
 
@@ -471,6 +484,7 @@ static void replays_that_cannot_be(void **state)
         free(out);
         free(err);
     }
+    assert_int_equal(unlink(about) | rmdir(script) | rmdir(recording), 0);
 }
 
 /* What the page shows, indented by 4, stands in the file that it named last. */
