@@ -43,6 +43,8 @@ void testbed_dir_remove(const char *dir, bool itself);
 
 /* testbed_qemu.c */
 int testbed_overlays_create(const struct testbed_config *config, int dirfd, struct err *err);
+/* What they occupy on the disk, with their snapshots. */
+uint64_t testbed_overlays_bytes(int dirfd);
 /* Remove a snapshot that a recording QEMU made. */
 int testbed_overlays_forget(int dirfd, const char *snapshot, struct err *err);
 int testbed_qemu_spawn(const struct testbed_config *config, const struct testbed_options *options,

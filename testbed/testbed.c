@@ -574,12 +574,5 @@ const char *testbed_qemu_version(const struct testbed *tb)
 
 uint64_t testbed_disk_bytes(const struct testbed *tb)
 {
-    static const char *const names[] = {"dom0.qcow2", "data.qcow2", "status.qcow2"};
-    uint64_t bytes = 0;
-    struct stat st;
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (!fstatat(tb->dirfd, names[i], &st, 0))
-            bytes += (uint64_t)st.st_blocks * 512;
-    return bytes;
+    return testbed_overlays_bytes(tb->dirfd);
 }

@@ -446,24 +446,20 @@ static int cmd_down(const struct cli *cli)
 
 static int cmd_status(const struct cli *cli)
 {
-    static const char *const disks[] = {"dom0.qcow2", "data.qcow2", "status.qcow2"};
     pid_t pid = running_pid(cli->dir);
-    unsigned long long bytes = 0;
-    struct stat st;
-    char *path;
+    uint64_t bytes;
+    int dirfd;
 
     if (pid <= 0) {
         printf("not running (%s)\n", cli->dir);
         return WCR_EXIT_FAIL;
     }
-    for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
-        if (asprintf(&path, "%s/%s", cli->dir, disks[i]) < 0)
-            return WCR_EXIT_ERROR;
-        if (!stat(path, &st))
-            bytes += (unsigned long long)st.st_blocks * 512;
-        free(path);
-    }
-    printf("running: process %d, disks %llu MiB, in %s\n", (int)pid, bytes >> 20, cli->dir);
+    dirfd = open(cli->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bytes = testbed_overlays_bytes(dirfd);
+    if (dirfd >= 0)
+        close(dirfd);
+    printf("running: process %d, disks %llu MiB, in %s\n", (int)pid, (unsigned long long)bytes >> 20,
+           cli->dir);
     return WCR_EXIT_OK;
 }
 

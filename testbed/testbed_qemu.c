@@ -140,12 +140,25 @@ int testbed_overlays_create(const struct testbed_config *config, int dirfd, stru
     return r;
 }
 
+static const char *const overlays[] = {"dom0.qcow2", "data.qcow2", "status.qcow2"};
+
+#define OVERLAYS (sizeof(overlays) / sizeof(overlays[0]))
+
+uint64_t testbed_overlays_bytes(int dirfd)
+{
+    uint64_t bytes = 0;
+    struct stat st;
+
+    for (size_t i = 0; i < OVERLAYS; i++)
+        if (!fstatat(dirfd, overlays[i], &st, 0))
+            bytes += (uint64_t)st.st_blocks * 512;
+    return bytes;
+}
+
 int testbed_overlays_forget(int dirfd, const char *snapshot, struct err *err)
 {
-    static const char *const names[] = {"dom0.qcow2", "data.qcow2", "status.qcow2"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *argv[] = {"qemu-img", "snapshot", "-q", "-d", snapshot, names[i], NULL};
+    for (size_t i = 0; i < OVERLAYS; i++) {
+        const char *argv[] = {"qemu-img", "snapshot", "-q", "-d", snapshot, overlays[i], NULL};
         int r = run_qemu_img(dirfd, argv, err);
 
         /* Where disks are logged, QEMU makes each twice. */
