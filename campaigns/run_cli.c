@@ -11,7 +11,6 @@
 #include "analysis/compare.h"
 #include "campaigns/profile.h"
 #include "campaigns/runner.h"
-#include "campaigns/stop.h"
 #include "cli/commands.h"
 #include "injector/profile.h"
 #include "testbed/testbed.h"
@@ -349,7 +348,7 @@ int cmd_run(int argc, char **argv)
         return fail(&err);
     if (cli.check) {
         printf("%s: %u trials%s\n", cli.spec, spec_trials(&spec),
-               stop_wanted(&spec) ? " at most" : "");
+               spec_has_stop(&spec) ? " at most" : "");
         spec_done(&spec);
         return WCR_EXIT_OK;
     }

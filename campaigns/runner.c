@@ -77,6 +77,14 @@ static unsigned modes_left(const struct runner *rn, const struct item *item)
     return n;
 }
 
+static bool begun(const struct item *item)
+{
+    for (int m = 0; m < MODES; m++)
+        if (item->done[m])
+            return true;
+    return false;
+}
+
 static int add_item(struct runner *rn, const struct spec_class *c, uint64_t seed, struct err *err)
 {
     struct item *item = &rn->items[rn->items_len];
@@ -104,11 +112,8 @@ static unsigned drop_pending(struct runner *rn, const struct spec_class *c)
 
     for (unsigned i = 0; i < rn->items_len; i++) {
         struct item *item = &rn->items[i];
-        bool begun = false;
 
-        for (int m = 0; m < MODES; m++)
-            begun |= item->done[m];
-        if (item->c != c || item->state != ITEM_PENDING || begun)
+        if (item->c != c || item->state != ITEM_PENDING || begun(item))
             continue;
         n += modes_left(rn, item);
         item->state = ITEM_OVER;
@@ -139,7 +144,7 @@ static int check_stop(struct runner *rn, const struct spec_class *c, struct err 
     unsigned n;
     int r;
 
-    if (*stopped || !stop_wanted(rn->spec))
+    if (*stopped || !spec_has_stop(rn->spec))
         return 0;
     r = rn->o->store.ops->rate(rn->o->store.ctx, c->class_name, &rate, err);
     rule = r ? NULL : stop_reached(rn->spec, &rate);
@@ -217,10 +222,7 @@ static int record_event(struct runner *rn, const char *kind, json_t *data, struc
 /* Not when a mode is done with this plan: the modes of a trial are compared by one plan. */
 static bool redraw_allowed(const struct runner *rn, const struct item *item)
 {
-    for (int m = 0; m < MODES; m++)
-        if (item->done[m])
-            return false;
-    return item->c && item->index + 1 < rn->spec->redraws;
+    return item->c && !begun(item) && item->index + 1 < rn->spec->redraws;
 }
 
 static bool activation_wanted(const struct runner *rn, const struct item *item)

@@ -494,7 +494,7 @@ static int read_stop(struct reader *rd, const yaml_node_t *node, const struct pl
     struct spec *spec = ((struct target *)to)->to;
     int r = read_map(rd, node, at, to);
 
-    if (!r && !spec->stop.half_width && !spec->stop.rate_below)
+    if (!r && !spec_has_stop(spec))
         r = fail(rd, node, at, "expected half_width, rate_below or both");
     return r;
 }
@@ -601,7 +601,7 @@ static int check_whole(struct reader *rd, struct spec_root *root)
     if (!spec->classes_len && !spec->golden)
         return err_set(rd->err, EINVAL, "%s: neither classes nor golden runs: nothing to do",
                        rd->path);
-    if ((spec->stop.half_width || spec->stop.rate_below) && !spec->modes[MODE_ENABLED])
+    if (spec_has_stop(spec) && !spec->modes[MODE_ENABLED])
         return err_set(rd->err, EINVAL, "%s: stop: the rule is about mode enabled, which 'modes' does not "
                        "have", rd->path);
     /* The cache must fit into the guest, next to its kernel. */
@@ -731,6 +731,11 @@ json_t *spec_to_json(const struct spec *s)
     if (ret && s->executed)
         json_object_set_new(ret, "executed", json_true());
     return ret;
+}
+
+bool spec_has_stop(const struct spec *spec)
+{
+    return spec->stop.half_width || spec->stop.rate_below;
 }
 
 bool spec_needs_profile(const struct spec *spec)

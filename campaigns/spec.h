@@ -77,6 +77,9 @@ void spec_done(struct spec *spec);
  */
 json_t *spec_to_json(const struct spec *spec);
 
+/* Is there a rule that ends a class before all of its trials are done? */
+bool spec_has_stop(const struct spec *spec);
+
 /* Are plans drawn from what the workload executes? Not if no class changes text. */
 bool spec_needs_profile(const struct spec *spec);
 

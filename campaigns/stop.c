@@ -8,11 +8,6 @@
 /* A half-width that is reached exactly is not missed by rounding. */
 #define ROUNDING 1e-12
 
-bool stop_wanted(const struct spec *spec)
-{
-    return spec->stop.half_width || spec->stop.rate_below;
-}
-
 const char *stop_reached(const struct spec *spec, const struct db_rate *rate)
 {
     if (spec->stop.rate_below && !rate->failures && rate->upper <= spec->stop.rate_below)

@@ -8,8 +8,6 @@
 #include "campaigns/spec.h"
 #include "db/db.h"
 
-bool stop_wanted(const struct spec *spec);
-
 /* The key of the rule that is reached, "rate_below" or "half_width"; NULL: none yet. */
 const char *stop_reached(const struct spec *spec, const struct db_rate *rate);
 
