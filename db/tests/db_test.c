@@ -14,6 +14,7 @@
 
 #include "db/interval.h"
 #include "db/private.h"
+#include "db/tests/expect.h"
 
 static char dir[64], path[96];
 
@@ -39,21 +40,6 @@ static int teardown(void **state)
         unlink(name);
     }
     return rmdir(dir);
-}
-
-#define ok(call)                                            \
-    do {                                                    \
-        struct err e_ = {0}, *err = &e_;                    \
-        if (call)                                           \
-            fail_msg("%s: %s", #call, e_.msg);              \
-    } while (0)
-
-static void refused(int r, int code, const struct err *err, const char *words)
-{
-    assert_int_equal(r, -code);
-    assert_int_equal(err->code, code);
-    if (!strstr(err->msg, words))
-        fail_msg("'%s' does not say '%s'", err->msg, words);
 }
 
 static struct db *open_new(int64_t *campaign)

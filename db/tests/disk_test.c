@@ -18,21 +18,9 @@
 
 #include "db/merge.h"
 #include "db/private.h"
+#include "db/tests/expect.h"
 
 static char dir[64], path[96];
-
-#define ok(call)                                            \
-    do {                                                    \
-        struct err e_ = {0}, *err = &e_;                    \
-        if (call)                                           \
-            fail_msg("%s: %s", #call, e_.msg);              \
-    } while (0)
-
-static void refused(int r, int code, const struct err *err, const char *words)
-{
-    if (r != -code || !strstr(err->msg, words))
-        fail_msg("%d (%s), not %d and '%s'", r, err->msg, -code, words);
-}
 
 static void disk(unsigned long flags, const char *size)
 {
@@ -123,17 +111,25 @@ static void full_from_the_start(void **state)
     db_close(db);
 }
 
+/* On a disk that has room for so many trials, and they are there. */
+static struct db *open_full(int64_t *campaign, unsigned *ret_n)
+{
+    struct db *db;
+
+    disk(MS_REMOUNT, "size=1500k");
+    db = open_new(campaign);
+    *ret_n = fill(db, *campaign);
+    assert_true(*ret_n > 5);
+    return db;
+}
+
 static void full_while_recording(void **state)
 {
     int64_t campaign;
-    struct db *db;
     unsigned n;
+    struct db *db = open_full(&campaign, &n);
 
     (void)state;
-    disk(MS_REMOUNT, "size=1500k");
-    db = open_new(&campaign);
-    n = fill(db, campaign);
-    assert_true(n > 5);
     whole(db, n);
     /* The same handle goes on when there is room. */
     disk(MS_REMOUNT, "size=4m");
@@ -146,13 +142,10 @@ static void full_while_recording(void **state)
 static void full_and_closed(void **state)
 {
     int64_t campaign;
-    struct db *db;
     unsigned n;
+    struct db *db = open_full(&campaign, &n);
 
     (void)state;
-    disk(MS_REMOUNT, "size=1500k");
-    db = open_new(&campaign);
-    n = fill(db, campaign);
     db_close(db);
     ok(db_open(path, DB_READ, &db, err));
     whole(db, n);
