@@ -18,54 +18,11 @@
  * is the one that failed soonest: there the least lies between the fault and what it did.
  */
 #define FAILURES                                                                                   \
-    "SELECT f.name AS signature, count(DISTINCT f.crash) AS crashes, count(*) AS trials, " EACH(   \
-        "fault_class") " AS fault_classes, " EACH("failed") " AS outcomes, " EACH("mode") " AS "   \
-                                                                                          "modes," \
-                                                                                          " ("     \
-                                                                                          "SELECT" \
-                                                                                          " o."    \
-                                                                                          "trial_" \
-                                                                                          "id "    \
-                                                                                          "FROM "  \
-                                                                                          "failur" \
-                                                                                          "e AS "  \
-                                                                                          "o "     \
-                                                                                          "WHERE " \
-                                                                                          "o."     \
-                                                                                          "name "  \
-                                                                                          "= "     \
-                                                                                          "f."     \
-                                                                                          "name "  \
-                                                                                          "ORDER " \
-                                                                                          "BY "    \
-                                                                                          "o."     \
-                                                                                          "detect" \
-                                                                                          "_ns "   \
-                                                                                          "IS "    \
-                                                                                          "NULL, " \
-                                                                                          "o."     \
-                                                                                          "detect" \
-                                                                                          "_ns, "  \
-                                                                                          "o."     \
-                                                                                          "trial_" \
-                                                                                          "id "    \
-                                                                                          "LIMIT " \
-                                                                                          "1) AS " \
-                                                                                          "trial " \
-                                                                                          "FROM "  \
-                                                                                          "failur" \
-                                                                                          "e AS "  \
-                                                                                          "f "     \
-                                                                                          "GROUP " \
-                                                                                          "BY "    \
-                                                                                          "f."     \
-                                                                                          "name "  \
-                                                                                          "ORDER " \
-                                                                                          "BY "    \
-                                                                                          "crashe" \
-                                                                                          "s "     \
-                                                                                          "DESC, " \
-                                                                                          "f.name"
+    "SELECT f.name AS signature, count(DISTINCT f.crash) AS crashes, count(*) AS trials, "          \
+    EACH("fault_class") " AS fault_classes, " EACH("failed") " AS outcomes, "                       \
+    EACH("mode") " AS modes, (SELECT o.trial_id FROM failure AS o WHERE o.name = f.name "           \
+    "ORDER BY o.detect_ns IS NULL, o.detect_ns, o.trial_id LIMIT 1) AS trial "                      \
+    "FROM failure AS f GROUP BY f.name ORDER BY crashes DESC, f.name"
 
 static const char query_crashes[] =
     "WITH failure AS (SELECT coalesce(signature, '(no oops: ' || "
@@ -79,12 +36,10 @@ static const char query_crashes[] =
     "ORDER BY e.event_id LIMIT 1)"
 
 static const char query_reboots[] =
-    "WITH failure AS (SELECT coalesce(" EVENT("reboot_signature") ", " EVENT(
-        "reboot_reason") ", '(no word)') AS name, trial_id AS crash, replace(outcome, '_', ' ') AS "
-                         "failed, t.* "
-                         "FROM trial AS t WHERE campaign_id = ?1 AND status = 'done' AND "
-                         "(outcome = 'no_reboot' OR " EVENT(
-                             "reboot_signature") " IS NOT NULL)) " FAILURES;
+    "WITH failure AS (SELECT coalesce(" EVENT("reboot_signature") ", " EVENT("reboot_reason") ", "
+    "'(no word)') AS name, trial_id AS crash, replace(outcome, '_', ' ') AS failed, t.* "
+    "FROM trial AS t WHERE campaign_id = ?1 AND status = 'done' AND "
+    "(outcome = 'no_reboot' OR " EVENT("reboot_signature") " IS NOT NULL)) " FAILURES;
 
 /* Before the reboot every reusable page is verified, afterwards every reused one. */
 static const char query_checked[] =
@@ -122,19 +77,13 @@ static const char query_steps[] =
 /* Time begins when the campaign was made. */
 static const char query_progress[] =
     "WITH RECURSIVE bin(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM bin "
-    "WHERE n < " NUMBER(
-        PROGRESS_BINS) " - 1), "
-                       "done AS (SELECT unixepoch(t.recorded_at) - unixepoch(c.created_at) AS s "
-                       "FROM trial AS t "
-                       "JOIN campaign AS c USING (campaign_id) WHERE campaign_id = ?1 AND status = "
-                       "'done'), "
-                       "part AS (SELECT (max(s) + 1.0) / " NUMBER(
-                           PROGRESS_BINS) " AS width FROM done) "
-                                          "SELECT (n + 1) * width AS until_s, width AS width_s, "
-                                          "(SELECT count(*) FROM done WHERE s >= n * width AND s < "
-                                          "(n + 1) * width) AS trials, "
-                                          "(SELECT count(*) FROM done WHERE s < (n + 1) * width) "
-                                          "AS done FROM bin, part ORDER BY n";
+    "WHERE n < " NUMBER(PROGRESS_BINS) " - 1), "
+    "done AS (SELECT unixepoch(t.recorded_at) - unixepoch(c.created_at) AS s FROM trial AS t "
+    "JOIN campaign AS c USING (campaign_id) WHERE campaign_id = ?1 AND status = 'done'), "
+    "part AS (SELECT (max(s) + 1.0) / " NUMBER(PROGRESS_BINS) " AS width FROM done) "
+    "SELECT (n + 1) * width AS until_s, width AS width_s, "
+    "(SELECT count(*) FROM done WHERE s >= n * width AND s < (n + 1) * width) AS trials, "
+    "(SELECT count(*) FROM done WHERE s < (n + 1) * width) AS done FROM bin, part ORDER BY n";
 
 static const char query_about[] =
     "SELECT c.spec_text, c.spec_hash, c.executor, c.wcr_version, c.created_at, "
