@@ -124,7 +124,7 @@ static int options_parse(int argc, char **argv, struct options *o)
 /* A run-time fault is code in the guest, which domain 0 cannot put there. */
 static int module_advise(const json_t *plan, struct err *err)
 {
-    const char *class = json_string_value(json_object_get(plan, "class"));
+    const char *class = json_string_value(json_object_get(plan, "class")) ?: "CLASS";
     json_int_t seed = 0, lo = 0, hi = 0;
     char rate[64] = "";
 
@@ -298,10 +298,10 @@ static int run(const struct options *o, struct err *err)
     if (!r)
         r = xen_domain_named(xen, o->domain, &result.domid, err);
     if (!r && !o->json) {
-        const char *class = json_string_value(json_object_get(plan, "class"));
+        const char *class = json_string_value(json_object_get(plan, "class")) ?: "a fault";
 
         printf("%s seed %" JSON_INTEGER_FORMAT " index %" JSON_INTEGER_FORMAT " into %s (domain %" PRIu32
-               ")\n", class ? class : "a fault", json_integer_value(json_object_get(plan, "seed")),
+               ")\n", class, json_integer_value(json_object_get(plan, "seed")),
                json_integer_value(json_object_get(plan, "index")), o->domain, result.domid);
         plan_print(plan);
     }

@@ -143,12 +143,11 @@ int planner_blocks(struct planner *planner, const struct spec *spec, json_t **re
                                         plan_source_build_id(p->source), "build_id_va", build_id_va,
                                         "targets", targets, "blocks", (json_int_t)len);
     json_decref(targets);
-    if (!r && (!*ret_blocks || !*ret_profile)) {
-        free(*ret_blocks);
-        json_decref(*ret_profile);
-        r = err_set(err, ENOMEM, "out of memory");
-    }
-    return r;
+    if (r || (*ret_blocks && *ret_profile))
+        return r;
+    free(*ret_blocks);
+    json_decref(*ret_profile);
+    return err_set(err, ENOMEM, "out of memory");
 }
 
 int planner_use_profile(struct planner *planner, const json_t *profile, struct err *err)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # usage: run-tests.sh PROGRAM... [-- PROGRAM...]
 # Runs tests, as many at a time as there are processors (WCR_TEST_JOBS), then those behind "--" each
-# by itself, and ends with one line, "N passed, N failed". A program that speaks TAP (cmocka does) counts by its tests, any other as
-# one; exit status 77 is a skip. The exit status is 0 only when nothing failed.
+# by itself, and ends with one line, "N passed, N failed". A program that speaks TAP (cmocka does)
+# counts by its tests, any other as one; exit status 77 is a skip. The exit status is 0 only when
+# nothing failed.
 set -u
 
 export CMOCKA_MESSAGE_OUTPUT=TAP
