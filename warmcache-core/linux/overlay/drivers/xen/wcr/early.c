@@ -18,6 +18,7 @@
 #include <asm/e820/types.h>
 #include <asm/sections.h>
 #include <asm/setup.h>
+#include <asm/xen/hypervisor.h>
 #include <asm/xen/page.h>
 #include <xen/xen.h>
 #include "internal.h"
