@@ -87,7 +87,7 @@ dom0_fill()
         [ -e "root/usr/bin/$tool" ] || [ -e "root/usr/sbin/$tool" ] || ln -s busybox "root/usr/bin/$tool"
     done
     install -m 755 "$ROOT/testbed/dom0/init" root/usr/sbin/wcr-dom0-init
-    install -m 755 "$ROOT/testbed/dom0/block" root/etc/xen/scripts/block
+    install -m 755 "$ROOT"/testbed/dom0/{block,vif-bridge} root/etc/xen/scripts/
     echo 'root:x:0:0:root:/root:/bin/sh' >root/etc/passwd
     echo 'root:x:0:' >root/etc/group
     echo 'passwd: files
