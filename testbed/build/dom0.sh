@@ -24,22 +24,25 @@ dom0_build()
         --aptopt='Apt::Install-Recommends "false"' --aptopt='APT::Sandbox::User "root"' \
         "--extract-hook=cd \"\$1/var/cache/apt/archives\" && ls -- *.deb >'$PWD/packages'" \
         "--include=$names" bookworm all sources
-    dom0_keep
+    dom0_keep files.txt root
     dom0_fill
+    dom0_keep web.txt root/usr/share/wcr/web
+    mkdir root/usr/share/wcr/web/{dev,www}
+    install -m 644 "$ROOT/testbed/dom0/lighttpd.conf" root/usr/share/wcr/web/
     find root -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
     (cd root/usr/lib && find . -name '*.so*' -printf '%f\n' | sort) >libraries
     make_ext4 dom0.img 256M 3b9b4c86-7d5e-4c1c-9f7c-8d0a6f5c7700 -b 4096 -O ^has_journal -d root
     rm -rf all root sources
 }
 
-# From all/ to root/: what files.txt names, and the libraries it needs, all the way down.
+# dom0_keep LIST TREE: from all/, what the list names, and the libraries it needs, all the way down.
 dom0_keep()
 {
-    local pattern path found name
+    local list=testbed/dom0/$1 tree=$2 pattern path found name
     local -a todo=()
     local -A have=()
-    mkdir -p root/usr/{bin,sbin,lib,lib64}
-    for name in bin sbin lib lib64; do ln -s "usr/$name" "root/$name"; done
+    mkdir -p "$tree"/usr/{bin,sbin,lib,lib64}
+    for name in bin sbin lib lib64; do ln -s "usr/$name" "$tree/$name"; done
     while read -r pattern; do
         [ -n "$pattern" ] || continue
         found=0
@@ -48,21 +51,21 @@ dom0_keep()
             found=1
             todo+=("${path#all/}")
         done
-        [ $found -eq 1 ] || fail "domain 0: no file '$pattern' in its packages (testbed/dom0/files.txt)"
-    done < <(sed 's/#.*//; s/[ \t]*$//' "$ROOT/testbed/dom0/files.txt")
+        [ $found -eq 1 ] || fail "domain 0: no file '$pattern' in its packages ($list)"
+    done < <(sed 's/#.*//; s/[ \t]*$//' "$ROOT/$list")
     while [ ${#todo[@]} -gt 0 ]; do
         path=${todo[-1]}
         unset 'todo[-1]'
         [ -z "${have[$path]:-}" ] || continue
         have[$path]=1
-        mkdir -p "root/$(dirname "$path")"
-        cp "all/$path" "root/$path"
+        mkdir -p "$tree/$(dirname "$path")"
+        cp "all/$path" "$tree/$path"
         for name in $(objdump -p "all/$path" 2>/dev/null | awk '$1 == "NEEDED" { print $2 }'); do
             found=$(dom0_library "$name") || fail "domain 0: $path needs $name, which is in no package"
             todo+=("$found")
         done
     done
-    cp -L all/lib64/ld-linux-x86-64.so.2 root/usr/lib64/
+    cp -L all/lib64/ld-linux-x86-64.so.2 "$tree/usr/lib64/"
 }
 
 dom0_library()
