@@ -36,6 +36,7 @@ struct guest_params {
     unsigned partition;         /* of the data disk; 0: all of it */
     uint32_t files, blocks;
     uint64_t seed;
+    bool network;               /* on domain 0's bridge */
     char filesystem[16], mount_options[128];
 };
 

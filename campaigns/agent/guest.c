@@ -181,6 +181,8 @@ static int params_take(const json_t *q, struct guest_params *p, struct err *err)
     if (!r)
         r = request_uint(q, "seed", 1, 0, UINT64_MAX, &p->seed, err);
     if (!r)
+        r = request_bool(q, "network", &p->network, err);
+    if (!r)
         r = request_string(q, "filesystem", "ext4", p->filesystem, sizeof(p->filesystem), err);
     if (!r)
         r = request_string(q, "mount_options", "", p->mount_options, sizeof(p->mount_options), err);

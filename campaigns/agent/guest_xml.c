@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What testbed/dom0/init makes; the same MAC in every life, so that nobody's ARP table is wrong. */
+#define NETWORK_BRIDGE "xenbr0"
+#define NETWORK_ADDRESS "10.77.0.2/24"
+#define NETWORK_MAC "00:16:3e:77:63:02"
+
 static void escaped(FILE *f, const char *s)
 {
     for (; *s; s++)
@@ -49,6 +54,8 @@ static void cmdline(FILE *f, const struct agent_options *opt, const struct guest
         fputs(" wcr.fsopts=", f);
         escaped(f, p->mount_options);
     }
+    if (p->network)
+        fputs(" wcr.address=" NETWORK_ADDRESS, f);
     if (opt->cmdline && opt->cmdline[0]) {
         fputc(' ', f);
         escaped(f, opt->cmdline);
@@ -78,6 +85,9 @@ char *guest_xml(const struct agent_options *opt, const struct guest_params *para
           "<on_crash>preserve</on_crash>\n<devices>\n", f);
     disk(f, opt->data_disk, "xvda");
     disk(f, opt->status_disk, "xvdb");
+    if (params->network)
+        fputs("<interface type='bridge'><mac address='" NETWORK_MAC "'/><source bridge='" NETWORK_BRIDGE
+              "'/></interface>\n", f);
     fputs("<console type='pty'><target type='xen' port='0'/></console>\n"
           "</devices>\n</domain>\n", f);
     if (fclose(f) != 0) {

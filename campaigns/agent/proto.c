@@ -127,6 +127,16 @@ int request_uint(const json_t *o, const char *name, uint64_t fallback, uint64_t 
     return 0;
 }
 
+int request_bool(const json_t *o, const char *name, bool *ret, struct err *err)
+{
+    const json_t *v = json_object_get(o, name);
+
+    if (v && !json_is_null(v) && !json_is_boolean(v))
+        return err_set(err, EINVAL, "'%s': expected true or false", name);
+    *ret = json_is_true(v);
+    return 0;
+}
+
 int request_string(const json_t *o, const char *name, const char *fallback, char *ret, size_t size,
                    struct err *err)
 {

@@ -51,6 +51,8 @@ void request_done(struct request *r);
 /* Parameters: absent gives @fallback, wrong type or outside [lo, hi] is an error. */
 int request_uint(const json_t *o, const char *name, uint64_t fallback, uint64_t lo, uint64_t hi,
                  uint64_t *ret, struct err *err);
+/* As true or false; absent is false. */
+int request_bool(const json_t *o, const char *name, bool *ret, struct err *err);
 /* Copied; absent gives @fallback (NULL: it is required). */
 int request_string(const json_t *o, const char *name, const char *fallback, char *ret, size_t size,
                    struct err *err);

@@ -25,6 +25,8 @@ struct guest_options {      /* from the kernel command line, wcr.NAME= */
     char fsopts[128];
     char device[32];        /* that holds the file system */
     char program[128];      /* run this instead of the built-in workers */
+    uint32_t address;       /* eth0's, in network order; 0: there is no network */
+    uint32_t prefix_bits;   /* of its network */
     uint32_t files, blocks, workers, pace_us, cold_files_in_four;
     uint64_t seed, run_id;
 };
@@ -94,6 +96,9 @@ int files_warm(struct guest *g);
 
 /* worker.c: never returns. */
 _Noreturn void worker_main(struct guest *g, unsigned index);
+
+/* network.c: give eth0, which is there, and the loopback device their addresses. 0 or -errno. */
+int network_up(uint32_t address, uint32_t prefix_bits);
 
 /* reader.c: read and judge every file, fill the head's results. */
 int reader_run(struct guest *g);

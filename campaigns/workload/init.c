@@ -138,6 +138,11 @@ static int device_wait(const char *path)
     return -ENODEV;
 }
 
+static int network_start(const struct guest_options *o)
+{
+    return o->address ? device_wait("/sys/class/net/eth0") ?: network_up(o->address, o->prefix_bits) : 0;
+}
+
 static int data_mount(struct guest *g)
 {
     if (mount(g->opt.device, DATA_DIR, g->opt.fs, MS_NOATIME, g->opt.fsopts[0] ? g->opt.fsopts : NULL) < 0)
@@ -311,6 +316,9 @@ int main(void)
         fail(guest, "status disk", r);
     mlockall(MCL_CURRENT | MCL_FUTURE);
     status_phase_set(guest, PHASE_BOOT);
+    r = network_start(&guest->opt);
+    if (r)
+        fail(guest, "network", r);
     r = data_mount(guest);
     if (r)
         fail(guest, "mounting the data disk", r);

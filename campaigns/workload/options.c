@@ -2,6 +2,7 @@
 /* The kernel command line: wcr.NAME=VALUE words, the rest is not ours. */
 #include "campaigns/workload/guest.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,20 @@ static int number32(const char *value, uint32_t lo, uint32_t hi, uint32_t *ret)
     return r;
 }
 
+/* A.B.C.D/BITS */
+static int network(const char *value, struct guest_options *o)
+{
+    const char *slash = strchr(value, '/');
+    char address[INET_ADDRSTRLEN];
+
+    if (!slash || slash - value >= (long)sizeof(address))
+        return -EINVAL;
+    snprintf(address, sizeof(address), "%.*s", (int)(slash - value), value);
+    if (inet_pton(AF_INET, address, &o->address) != 1 || !o->address)
+        return -EINVAL;
+    return number32(slash + 1, 1, 31, &o->prefix_bits);
+}
+
 static int word_take(struct guest_options *o, const char *name, const char *value)
 {
     static const char *const own[] = {"mode", "fs", "fsopts", "device", "program"};
@@ -43,6 +58,8 @@ static int word_take(struct guest_options *o, const char *name, const char *valu
         strcpy(to[i], value);
         return 0;
     }
+    if (strcmp(name, "address") == 0)
+        return network(value, o);
     if (strcmp(name, "files") == 0)
         return number32(value, 1, STATUS_FILES_MAX, &o->files);
     if (strcmp(name, "blocks") == 0)

@@ -148,13 +148,22 @@ static void mutations(void **state)
 
 static void parameters(void **state)
 {
-    json_t *o = json_pack("{s:i, s:s, s:f, s:n, s:I}", "n", 5, "s", "abc", "f", 1.5, "null", "seed",
+    json_t *o = json_pack("{s:i, s:b, s:b, s:s, s:f, s:n, s:I}", "n", 5, "yes", 1, "no", 0, "s", "abc", "f", 1.5, "null", "seed",
                           (json_int_t)-1);
     struct err err = {0};
     uint64_t v;
+    bool b = true;
     char s[4];
 
     (void)state;
+    assert_int_equal(request_bool(o, "absent", &b, &err), 0);
+    assert_false(b);
+    assert_int_equal(request_bool(o, "yes", &b, &err), 0);
+    assert_true(b);
+    assert_int_equal(request_bool(o, "no", &b, &err), 0);
+    assert_false(b);
+    assert_int_equal(request_bool(o, "n", &b, &err), -EINVAL);
+    assert_int_equal(request_bool(o, "s", &b, &err), -EINVAL);
     assert_int_equal(request_uint(o, "n", 1, 1, 10, &v, &err), 0);
     assert_int_equal(v, 5);
     assert_int_equal(request_uint(o, "absent", 3, 1, 10, &v, &err), 0);
@@ -193,6 +202,25 @@ static void xml_is_escaped(void **state)
     assert_non_null(strstr(xml, "wcr.mode=run wcr.run_id=42 "));
     assert_non_null(strstr(xml, "wcr.fsopts=data=journal"));
     assert_non_null(strstr(xml, " wcr.device=/dev/xvda2 "));
+    assert_null(strstr(xml, "<interface"));
+    assert_null(strstr(xml, "wcr.address"));
+    free(xml);
+}
+
+static void a_network_is_an_interface_and_an_address(void **state)
+{
+    struct agent_options opt = {
+        .domain_name = "g", .domain_uuid = "u", .data_disk = "/dev/x", .status_disk = "/dev/y", .kernel = "k",
+        .initrd = "i",
+    };
+    struct guest_params params = {.memory_mb = 256, .vcpus = 1, .network = true, .filesystem = "ext4"};
+    char *xml = guest_xml(&opt, &params, "run", 42);
+
+    (void)state;
+    assert_non_null(xml);
+    assert_non_null(strstr(xml, "<interface type='bridge'>"));
+    assert_non_null(strstr(xml, "<source bridge='xenbr0'/>"));
+    assert_non_null(strstr(xml, " wcr.address=10.77.0.2/24"));
     free(xml);
 }
 
@@ -207,6 +235,7 @@ int main(void)
         cmocka_unit_test(mutations),
         cmocka_unit_test(parameters),
         cmocka_unit_test(xml_is_escaped),
+        cmocka_unit_test(a_network_is_an_interface_and_an_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

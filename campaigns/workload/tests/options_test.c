@@ -21,6 +21,7 @@ static void defaults(void **state)
     assert_string_equal(o.fs, "ext4");
     assert_string_equal(o.device, "/dev/xvda");
     assert_int_equal(o.cold_files_in_four, 3);
+    assert_int_equal(o.address, 0);
 }
 
 static void words(void **state)
@@ -36,10 +37,20 @@ static void words(void **state)
     assert_string_equal(o.device, "/dev/xvda2");
 }
 
+static void addresses(void **state)
+{
+    (void)state;
+    assert_int_equal(guest_options_parse("wcr.address=10.77.0.2/24", &o), 0);
+    assert_memory_equal(&o.address, "\x0a\x4d\x00\x02", 4);
+    assert_int_equal(o.prefix_bits, 24);
+}
+
 static void bad_values(void **state)
 {
     static const char *const bad[] = {
         "wcr.files=0", "wcr.files=4097", "wcr.files=", "wcr.files=7x", "wcr.blocks=99999999999",
+        "wcr.address=10.77.0.2", "wcr.address=10.77.0/24", "wcr.address=10.77.0.2/", "wcr.address=10.77.0.2/32",
+        "wcr.address=0.0.0.0/8", "wcr.address=/24", "wcr.address=10.77.0.2.10.77.0.2/24",
         "wcr.workers=9", "wcr.seed=18446744073709551616", "wcr.mode=abcdefghijklmnopqrst",
     };
     static char long_line[5000];
@@ -62,7 +73,7 @@ static void table_geometry(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(words), cmocka_unit_test(bad_values),
+        cmocka_unit_test(defaults), cmocka_unit_test(words), cmocka_unit_test(addresses), cmocka_unit_test(bad_values),
         cmocka_unit_test(table_geometry),
     };
 
