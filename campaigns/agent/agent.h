@@ -66,6 +66,7 @@ struct agent {
 int guest_start(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_stop(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_reboot(struct agent *a, const json_t *request, json_t **ret, struct err *err);
+int guest_resume(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_command(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_counters(struct agent *a, const json_t *request, json_t **ret, struct err *err);
 int guest_golden(struct agent *a, const json_t *request, json_t **ret, struct err *err);

@@ -122,6 +122,18 @@ int guest_freeze(struct agent *a, struct err *err)
     return r;
 }
 
+int guest_thaw(struct agent *a, struct err *err)
+{
+    struct domain_info info;
+    int r = xen_domain_info(a->xen, a->domid, &info, err);
+
+    if (!r && info.state == DOMAIN_PAUSED)
+        r = xen_domain_unpause(a->xen, a->domid, err);
+    else if (!r && info.state != DOMAIN_RUNNING)
+        r = err_set(err, ESRCH, "the guest does not run any more");
+    return r;
+}
+
 static int destroy_and_wait(struct agent *a, struct err *err)
 {
     uint64_t deadline = clock_ns() + ms_to_ns(GONE_MS);
@@ -351,6 +363,14 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
     }
     *ret = reboot_reply(a, !r, start, info.pages_retained, r ? &why : NULL);
     return guest_freeze(a, err);
+}
+
+int guest_resume(struct agent *a, const json_t *q, json_t **ret, struct err *err)
+{
+    int r = guest_require(a, err);
+
+    (void)q, (void)ret;
+    return r ? r : guest_thaw(a, err);
 }
 
 int guest_send(struct agent *a, const char *line, struct err *err)

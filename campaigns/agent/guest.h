@@ -15,6 +15,9 @@ int guest_wait_phase(struct agent *a, enum status_phase phase, uint64_t deadline
 /* Stop the vCPUs of a living domain, then wait until its last I/O came back. */
 int guest_freeze(struct agent *a, struct err *err);
 
+/* The opposite. -ESRCH: the domain lives no more. */
+int guest_thaw(struct agent *a, struct err *err);
+
 /* The backing disks work on something of the guest's. */
 bool guest_io_pending(const struct agent *a);
 

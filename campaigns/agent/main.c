@@ -153,6 +153,7 @@ static const struct handler handlers[] = {
     {"inject", guest_inject, false},
     {"verify", guest_verify, false},
     {"reboot", guest_reboot, false},
+    {"guest_resume", guest_resume, false},
     {"guest_command", guest_command, false},
     {"counters", guest_counters, false},
     {"guest_stop", guest_stop, false},

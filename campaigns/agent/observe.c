@@ -242,17 +242,10 @@ static json_t *outcome_reply(struct agent *a, const struct observation *o, uint6
 static int ready_for_trial(struct agent *a, struct err *err)
 {
     int r = guest_require(a, err);
-    struct domain_info info;
 
     if (!r && (!a->started || a->rebooted))
         r = err_set(err, EBUSY, "the guest does not run the workload: guest_start comes first");
-    if (!r)
-        r = xen_domain_info(a->xen, a->domid, &info, err);
-    if (!r && info.state == DOMAIN_PAUSED)
-        r = xen_domain_unpause(a->xen, a->domid, err);
-    else if (!r && info.state != DOMAIN_RUNNING)
-        r = err_set(err, ESRCH, "the guest does not run any more");
-    return r;
+    return r ? r : guest_thaw(a, err);
 }
 
 /* With "blocks", those of the kernel's that were executed are "executed" in the reply. */
