@@ -40,7 +40,7 @@ void command_say(const char *fmt, ...)
     putchar('\n');
 }
 
-static int file_write(const char *path, const char *text)
+int file_write(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     ssize_t n;
@@ -338,7 +338,7 @@ void command_run(struct guest *g, char *line)
     if (!argc)
         return;
     c = find(commands, argv[0]) ?: find(file_commands, argv[0]) ?:
-        find(look_commands, argv[0]);
+        find(look_commands, argv[0]) ?: find(web_commands, argv[0]);
     r = c ? c->run(g, argc, argv) : -ENOSYS;
     if (strcmp(argv[0], "stap") != 0)
         printf("wcr: %s%s rc=%d\n", tag_text, argv[0], r);
