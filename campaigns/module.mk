@@ -15,11 +15,13 @@ runner_test_SRCS := campaigns/tests/runner_test.c campaigns/runner.c campaigns/s
 	testbed/jsonl.c injector/classes.c
 spec_test_SRCS := campaigns/tests/spec_test.c campaigns/spec.c injector/classes.c
 
-E2E_TESTS += $(addprefix campaigns/tests/,chaos_e2e mechanism_e2e inject_e2e profile_e2e kill_e2e.sh replay_e2e.sh)
+E2E_TESTS += $(addprefix campaigns/tests/,chaos_e2e mechanism_e2e inject_e2e profile_e2e web_e2e kill_e2e.sh \
+	replay_e2e.sh)
 # Recursive, as others below: modules that come later add to these.
 chaos_e2e_SRCS = campaigns/tests/chaos_e2e.c $(filter-out cli/main.c,$(WCR_SRCS))
 chaos_e2e_LDLIBS = $(WCR_LDLIBS)
 mechanism_e2e_SRCS = campaigns/tests/mechanism_e2e.c $(MACHINE_SRCS)
+web_e2e_SRCS = campaigns/tests/web_e2e.c $(MACHINE_SRCS)
 RUNTIME_TESTS += campaigns/tests/runtime_e2e
 runtime_e2e_SRCS = campaigns/tests/runtime_e2e.c $(MACHINE_SRCS)
 DEBIAN_TESTS += campaigns/tests/inject_e2e
