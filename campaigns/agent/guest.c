@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "campaigns/agent/clock.h"
 #include "campaigns/agent/fault.h"
@@ -94,13 +96,16 @@ static int sysfs_sum(const char *path, uint64_t *ret)
     return n > 0 ? 0 : -ENODATA;
 }
 
+/* By number: the device mapper's have another name there. */
 static uint64_t disk_inflight(const char *device)
 {
-    const char *name = strrchr(device, '/');
+    struct stat st;
     char path[128];
     uint64_t n;
 
-    snprintf(path, sizeof(path), "/sys/block/%s/inflight", name ? name + 1 : device);
+    if (stat(device, &st))
+        return 0;
+    snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/inflight", major(st.st_rdev), minor(st.st_rdev));
     return sysfs_sum(path, &n) == 0 ? n : 0;
 }
 

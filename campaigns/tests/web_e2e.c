@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A guest with a network serves the web from its own disk. Catches: an interface that does not
- * come up, or not again after a reboot, and content that is wrong when the server reads it
- * from kept pages.
+ * come up, or not again after a reboot; content that is wrong when the server reads it
+ * from kept pages; and a guest that is called frozen while its disk works.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,6 +87,16 @@ static void there_is_one_server_and_it_has_a_tree(void **state)
     assert_int_equal(machine_guest_try("web"), -ENOENT);
 }
 
+/* The disk's name is not that of its device, and it is slow: the writes of the workload are under way. */
+static void a_frozen_guest_has_nothing_under_way(void **state)
+{
+    (void)state;
+    machine_exec("mkdir /run/blkio && mount -t cgroup -o blkio blkio /run/blkio && "
+                 "echo $(cat /sys/block/vdb/dev) 1000000 >/run/blkio/blkio.throttle.write_bps_device");
+    json_decref(machine_call(0, "{s:s, s:i}", "cmd", "golden", "run_ms", 500));
+    machine_exec("cd /sys/block/dm-0 && read r w <inflight && echo $r $w under way && [ $((r + w)) -eq 0 ]");
+}
+
 static int setup(void **state)
 {
     static const struct testbed_options options = {
@@ -110,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_guest_serves_the_web_and_again_after_a_warm_reboot, machine_from_warm),
         cmocka_unit_test_setup(there_is_one_server_and_it_has_a_tree, machine_from_warm),
+        cmocka_unit_test_setup(a_frozen_guest_has_nothing_under_way, machine_from_warm),
     };
 
     return cmocka_run_group_tests_name("web, end to end", tests, setup, machine_down);
