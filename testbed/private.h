@@ -42,7 +42,8 @@ int testbed_dir_make(const char *dir, char **ret_dir, int *ret_fd, struct err *e
 void testbed_dir_remove(const char *dir, bool itself);
 
 /* testbed_qemu.c */
-int testbed_overlays_create(const struct testbed_config *config, int dirfd, struct err *err);
+int testbed_overlays_create(const struct testbed_config *config, unsigned data_mb, int dirfd,
+                            struct err *err);
 /* What they occupy on the disk, with their snapshots. */
 uint64_t testbed_overlays_bytes(int dirfd);
 /* Remove a snapshot that a recording QEMU made. */

@@ -248,7 +248,7 @@ int testbed_start(const struct testbed_config *config, const struct testbed_opti
     if (r)
         goto out;
     if (!options->loadvm && options->log != TESTBED_REPLAY)
-        r = testbed_overlays_create(config, tb->dirfd, err);
+        r = testbed_overlays_create(config, options->data_mb, tb->dirfd, err);
     if (!r && options->log == TESTBED_RECORD)
         r = open_fifos(tb, err);
     if (r)

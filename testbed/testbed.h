@@ -62,6 +62,7 @@ struct testbed_options {
     bool idle_waits;
     const char *xen_append;         /* more words for Xen's command line; may be NULL */
     const char *dom0_append;        /* more words for domain 0's; may be NULL */
+    unsigned data_mb;               /* size of the data disk; 0: as built, with a file system */
     const char *disk;               /* one more of domain 0's, read-only: /dev/vde; may be NULL */
     const char *loadvm;             /* start from this snapshot of the overlays in dir */
     /*

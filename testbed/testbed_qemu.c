@@ -115,26 +115,30 @@ static const char *image_format(const char *path)
     return n == 4 && !memcmp(magic, "QFI\xfb", 4) ? "qcow2" : "raw";
 }
 
-static int overlay(int dirfd, const char *image, const char *base, const char *name,
+/* @mb 0: as large as the image. */
+static int overlay(int dirfd, const char *image, const char *base, const char *name, unsigned mb,
                    struct err *err)
 {
-    const char *argv[] = {"qemu-img", "create", "-q",  "-f", "qcow2", "-b",
-                          base,       "-F",     image_format(image), name, NULL};
+    char size[16];
+    const char *argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", image_format(image),
+                          name, mb ? size : NULL, NULL};
     int r;
 
+    snprintf(size, sizeof(size), "%uM", mb);
     r = link_file(dirfd, image, base, err);
     return r ? r : run_qemu_img(dirfd, argv, err);
 }
 
-int testbed_overlays_create(const struct testbed_config *config, int dirfd, struct err *err)
+int testbed_overlays_create(const struct testbed_config *config, unsigned data_mb, int dirfd,
+                            struct err *err)
 {
     const char *status[] = {"qemu-img", "create", "-q",           "-f",
                             "qcow2",    "status.qcow2", STATUS_DISK_SIZE, NULL};
     int r;
 
-    r = overlay(dirfd, config->dom0_image, "dom0.base", "dom0.qcow2", err);
+    r = overlay(dirfd, config->dom0_image, "dom0.base", "dom0.qcow2", 0, err);
     if (!r)
-        r = overlay(dirfd, config->data_image, "data.base", "data.qcow2", err);
+        r = overlay(dirfd, config->data_image, "data.base", "data.qcow2", data_mb, err);
     if (!r)
         r = run_qemu_img(dirfd, status, err);
     return r;

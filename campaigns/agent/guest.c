@@ -281,19 +281,50 @@ static uint64_t disk_statistic(const struct agent *a, const char *name)
     return sysfs_sum(path, &n) == 0 ? n : 0;
 }
 
-static json_t *reboot_reply(struct agent *a, bool booted, uint64_t start_ns, uint64_t retained,
-                            const struct err *why)
+/* Domain 0's and the guest's running time, with what the hypervisor did for them. */
+struct cpu_time {
+    uint64_t dom0_ns, guest_ns;
+};
+
+static int cpu_time(struct agent *a, struct cpu_time *ret, struct err *err)
+{
+    struct domain_info guest, dom0;
+    int r = xen_domain_info(a->xen, a->domid, &guest, err);
+
+    if (!r)
+        r = xen_domain_info(a->xen, 0, &dom0, err);
+    if (!r)
+        *ret = (struct cpu_time){.dom0_ns = dom0.cpu_ns, .guest_ns = guest.cpu_ns};
+    return r;
+}
+
+/* What a reboot took, by domain 0's clock. */
+struct reboot_times {
+    uint64_t start_ns, destroyed_ns, created_ns;
+    struct cpu_time before;     /* domain 0's when it began; the guest's is that of another domain */
+};
+
+static json_t *reboot_reply(struct agent *a, bool booted, const struct reboot_times *t,
+                            uint64_t retained, const struct err *why)
 {
     const struct status_head *h = &a->status.head;
+    struct cpu_time cpu = {0};
     struct wcr_cache_info info = {0};
     char signature[256];
     json_t *o;
 
     if (a->mech)
         wcr_call_info(a->mech, a->uuid, &info, NULL);
+    cpu_time(a, &cpu, NULL);
     oops_signature(&a->console.oops, signature, sizeof(signature));
-    o = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "booted", booted,
-                  "reboot_ns", (json_int_t)(clock_ns() - start_ns), "pages_retained",
+    o = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+                  "booted", booted, "reboot_ns", (json_int_t)(clock_ns() - t->start_ns),
+                  "destroy_ns", (json_int_t)(t->destroyed_ns - t->start_ns), "create_ns",
+                  (json_int_t)(t->created_ns - t->destroyed_ns), "kernel_ns",
+                  (json_int_t)h->phase_ns[PHASE_BOOT], "mount_ns",
+                  (json_int_t)(h->phase_ns[PHASE_READING] - h->phase_ns[PHASE_BOOT]), "dom0_cpu_ns",
+                  (json_int_t)(cpu.dom0_ns - t->before.dom0_ns), "guest_cpu_ns",
+                  (json_int_t)cpu.guest_ns, "pages_retained",
                   (json_int_t)retained, "read_sectors", (json_int_t)disk_statistic(a, "rd_sect"), "files_read",
                   (json_int_t)h->files_read, "files_missing", (json_int_t)h->files_missing,
                   "blocks_read", (json_int_t)h->blocks_read, "read_errors",
@@ -325,7 +356,8 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
 {
     struct err why = {0};
     struct wcr_cache_info info = {0};
-    uint64_t deadline_ms, memory_mb, read, start;
+    struct reboot_times t;
+    uint64_t deadline_ms, memory_mb, read;
     enum wcr_mode mode;
     char name[16];
     int r;
@@ -352,21 +384,25 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
     if (r)
         return r;
     a->params.memory_mb = (unsigned)memory_mb;
-    start = clock_ns();
-    r = destroy_and_wait(a, err);
+    r = cpu_time(a, &t.before, err);
+    t.start_ns = clock_ns();
+    if (!r)
+        r = destroy_and_wait(a, err);
+    t.destroyed_ns = clock_ns();
     if (!r && a->mech)
         r = wcr_call_info(a->mech, a->uuid, &info, err);
     if (!r)
         r = create(a, read ? "verify" : "idle", err);
+    t.created_ns = clock_ns();
     if (r)
         return r;
     a->rebooted = true;
-    r = guest_wait_phase(a, PHASE_DONE, start + ms_to_ns(deadline_ms), &why);
+    r = guest_wait_phase(a, PHASE_DONE, t.start_ns + ms_to_ns(deadline_ms), &why);
     if (r && r != -ETIMEDOUT && r != -ECONNABORTED) {
         *err = why;
         return r;
     }
-    *ret = reboot_reply(a, !r, start, info.pages_retained, r ? &why : NULL);
+    *ret = reboot_reply(a, !r, &t, info.pages_retained, r ? &why : NULL);
     return guest_freeze(a, err);
 }
 
@@ -388,23 +424,6 @@ int guest_send(struct agent *a, const char *line, struct err *err)
     if (r)
         return err_set(err, -r, "guest console: XenStore has no %s", path);
     return console_command(&a->console, pty, line, err);
-}
-
-/* Domain 0's and the guest's running time, with what the hypervisor did for them. */
-struct cpu_time {
-    uint64_t dom0_ns, guest_ns;
-};
-
-static int cpu_time(struct agent *a, struct cpu_time *ret, struct err *err)
-{
-    struct domain_info guest, dom0;
-    int r = xen_domain_info(a->xen, a->domid, &guest, err);
-
-    if (!r)
-        r = xen_domain_info(a->xen, 0, &dom0, err);
-    if (!r)
-        *ret = (struct cpu_time){.dom0_ns = dom0.cpu_ns, .guest_ns = guest.cpu_ns};
-    return r;
 }
 
 /* @ret: what it took from the first byte sent until the answer was here. */

@@ -338,7 +338,8 @@ void command_run(struct guest *g, char *line)
     if (!argc)
         return;
     c = find(commands, argv[0]) ?: find(file_commands, argv[0]) ?:
-        find(look_commands, argv[0]) ?: find(web_commands, argv[0]);
+        find(look_commands, argv[0]) ?: find(stream_commands, argv[0]) ?:
+        find(web_commands, argv[0]);
     r = c ? c->run(g, argc, argv) : -ENOSYS;
     if (strcmp(argv[0], "stap") != 0)
         printf("wcr: %s%s rc=%d\n", tag_text, argv[0], r);

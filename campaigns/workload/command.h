@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Between command.c, which knows the console, file_command.c, which changes files,
- * look_command.c, which looks at them, and web_command.c, which serves them.
+ * look_command.c, which looks at them, stream_command.c, which times a large one, and web_command.c,
+ * which serves them.
  */
 #ifndef WCR_WORKLOAD_COMMAND_H
 #define WCR_WORKLOAD_COMMAND_H
@@ -25,6 +26,6 @@ int command_file(struct guest *g, int argc, char **argv, int at, int flags, unsi
 int command_place(int fd, unsigned block, uint64_t *ret);
 
 /* These end with a NULL name. */
-extern const struct command file_commands[], look_commands[], web_commands[];
+extern const struct command file_commands[], look_commands[], stream_commands[], web_commands[];
 
 #endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A large file, as experiments with performance want it. NAME is a file's in DATA_DIR.
+ *
+ *   stream write NAME MIB
+ *	Of so many MiB, on the disk when this returns.
+ *   stream read NAME
+ *	All of it, in order: "bytes=N ns=N", by the guest's clock.
+ */
+#define _GNU_SOURCE
+#include "campaigns/workload/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHUNK (128u * 1024)
+#define CHUNKS_PER_MIB 8
+
+static _Alignas(4096) char chunk[CHUNK];
+
+static int stream_write(struct guest *g, int fd, unsigned long mib)
+{
+    for (unsigned long i = 0; i < mib * CHUNKS_PER_MIB; i++) {
+        ssize_t n;
+
+        /* No two pages are the same. */
+        for (unsigned page = 0; page < CHUNK; page += 4096)
+            memcpy(chunk + page, &(uint64_t[]){i * CHUNK + page}, 8);
+        n = write(fd, chunk, CHUNK);
+        if (n != CHUNK)
+            return n < 0 ? -errno : -ENOSPC;
+        init_heartbeat(g);
+    }
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int stream_read(struct guest *g, int fd)
+{
+    unsigned long long bytes = 0, start = now_ns();
+    ssize_t n;
+
+    while ((n = read(fd, chunk, CHUNK)) > 0) {
+        bytes += (unsigned long long)n;
+        init_heartbeat(g);
+    }
+    if (n < 0)
+        return -errno;
+    command_say("bytes=%llu ns=%llu", bytes, (unsigned long long)now_ns() - start);
+    return 0;
+}
+
+static int cmd_stream(struct guest *g, int argc, char **argv)
+{
+    bool writes = argc == 4 && strcmp(argv[1], "write") == 0;
+    unsigned long mib = writes ? strtoul(argv[3], NULL, 10) : 0;
+    char path[PATH_MAX];
+    int fd, r;
+
+    if (writes ? !mib : argc != 3 || strcmp(argv[1], "read") != 0)
+        return -EINVAL;
+    snprintf(path, sizeof(path), DATA_DIR "/%s", argv[2]);
+    fd = open(path, writes ? O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    r = writes ? stream_write(g, fd, mib) : stream_read(g, fd);
+    close(fd);
+    return r;
+}
+
+const struct command stream_commands[] = {
+    {"stream", cmd_stream},
+    {0},
+};
