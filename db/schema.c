@@ -4,9 +4,11 @@
 #include "lib/embed.h"
 
 EMBED(db_schema_0001, "db/schema/0001.sql");
+EMBED(db_schema_0002, "db/schema/0002.sql");
 
 static const char *const migrations[] = {
     db_schema_0001,
+    db_schema_0002,
 };
 
 const struct db_schema db_schema = {migrations, sizeof(migrations) / sizeof(migrations[0])};

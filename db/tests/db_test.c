@@ -42,14 +42,19 @@ static int teardown(void **state)
     return rmdir(dir);
 }
 
-static struct db *open_new(int64_t *campaign)
+static struct db *open_schema(const struct db_schema *schema, int64_t *campaign)
 {
     const struct db_campaign c = {"quick", "name: quick\n", "{\"seed\":1}", "testbed", "0.1"};
     struct db *db = NULL;
 
-    ok(db_open(path, DB_WRITE, &db, err));
+    ok(db_open_schema(path, DB_WRITE, schema, &db, err));
     ok(db_campaign_open(db, &c, campaign, err));
     return db;
+}
+
+static struct db *open_new(int64_t *campaign)
+{
+    return open_schema(&db_schema, campaign);
 }
 
 /* Through SQLite alone, as anybody's script would: none of our functions is there. */
@@ -114,6 +119,14 @@ static struct db_trial trial(int64_t campaign, const char *fault_class, uint64_t
     return t;
 }
 
+static void assert_version(int version)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%d\n", version);
+    assert_string_equal(query("PRAGMA user_version"), text);
+}
+
 /* Would catch: a forgotten pragma, tables that take any type. */
 static void test_create(void **state)
 {
@@ -123,7 +136,7 @@ static void test_create(void **state)
     (void)state;
     db_close(db);
     assert_string_equal(query("PRAGMA journal_mode"), "wal\n");
-    assert_string_equal(query("PRAGMA user_version"), "1\n");
+    assert_version(db_schema.version);
     assert_string_equal(query("SELECT name FROM pragma_table_list WHERE type = 'table' AND NOT "
                               "strict AND name NOT LIKE 'sqlite_%'"),
                         "");
@@ -654,33 +667,42 @@ static void test_read_only(void **state)
 /* ---- schemas that are not there yet ---- */
 
 /* As a later wcr might have it: a column more, and a table made anew. */
-static const char schema_2[] =
+static const char one_more[] =
     "ALTER TABLE campaign ADD COLUMN note TEXT NOT NULL DEFAULT 'none';"
     "CREATE TABLE plan_2 (plan_id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL REFERENCES campaign, "
     "fault_class TEXT NOT NULL, seed INTEGER NOT NULL, plan_index INTEGER NOT NULL, plan_json TEXT, "
     "UNIQUE (plan_id, campaign_id, fault_class, seed)) STRICT;"
     "INSERT INTO plan_2 SELECT plan_id, campaign_id, fault_class, seed, plan_index, plan_json FROM plan;"
     "DROP VIEW plan_detail; DROP VIEW pair_summary; DROP TABLE plan; ALTER TABLE plan_2 RENAME TO plan;";
-static const char schema_3[] = "CREATE TABLE later (x INTEGER) STRICT; INSERT INTO later VALUES (7);";
+static const char two_more[] = "CREATE TABLE later (x INTEGER) STRICT; INSERT INTO later VALUES (7);";
 
-static const char *migrations[3];
-
-static struct db_schema later(int version, const char *last)
+/* That of this wcr, and one or two more (@last NULL). */
+static struct db_schema later(const char *next, const char *last)
 {
-    migrations[0] = db_schema.migrations[0];
-    migrations[1] = version > 2 ? schema_2 : last;
-    migrations[2] = last;
-    return (struct db_schema){migrations, version};
+    static const char *migrations[8];
+    int n = db_schema.version;
+
+    assert_true(n + 2 <= 8);
+    memcpy(migrations, db_schema.migrations, (size_t)n * sizeof(migrations[0]));
+    migrations[n++] = next;
+    if (last)
+        migrations[n++] = last;
+    return (struct db_schema){migrations, n};
 }
 
-static void write_trial(void)
+static void write_trial_in(const struct db_schema *schema)
 {
     int64_t campaign;
-    struct db *db = open_new(&campaign);
+    struct db *db = open_schema(schema, &campaign);
     struct db_trial t = trial(campaign, "PTR", 3, "enabled");
 
     ok(db_trial_record(db, &t, NULL, NULL, err));
     db_close(db);
+}
+
+static void write_trial(void)
+{
+    write_trial_in(&db_schema);
 }
 
 #define TRIALS "SELECT name, trial.seed, plan_index, outcome FROM trial JOIN plan USING (plan_id) " \
@@ -701,28 +723,47 @@ static char *file_bytes(size_t *ret_len)
 /* Would catch: rows lost on the way to another schema, or a number skipped. */
 static void test_migration(void **state)
 {
-    struct db_schema three = later(3, schema_3);
+    struct db_schema later_two = later(one_more, two_more);
     struct err err = {0};
     struct db *db;
 
     (void)state;
     write_trial();
-    ok(db_open_schema(path, DB_WRITE, &three, &db, err));
+    ok(db_open_schema(path, DB_WRITE, &later_two, &db, err));
     db_close(db);
-    assert_string_equal(query("PRAGMA user_version"), "3\n");
+    assert_version(later_two.version);
     assert_string_equal(query(TRIALS), "quick|3|0|kernel_crash\n");
     assert_string_equal(query("SELECT note, x FROM campaign, later"), "none|7\n");
-    ok(db_open_schema(path, DB_WRITE, &three, &db, err));
+    ok(db_open_schema(path, DB_WRITE, &later_two, &db, err));
     db_close(db);
     assert_string_equal(query("SELECT count(*) FROM later"), "1\n");
-    refused(db_open(path, DB_WRITE, &db, &err), ENOTSUP, &err, "schema 3; this one knows up to 1");
+    refused(db_open(path, DB_WRITE, &db, &err), ENOTSUP, &err, "newer wcr (schema ");
     refused(db_open(path, DB_READ, &db, &err), ENOTSUP, &err, "use that wcr, or another file");
+}
+
+/* Would catch: a file of a released schema that this wcr loses something of. */
+static void test_released_schemas(void **state)
+{
+    struct db *db;
+
+    (void)state;
+    for (int version = 1; version < db_schema.version; version++) {
+        struct db_schema old = {db_schema.migrations, version};
+
+        unlink(path);
+        write_trial_in(&old);
+        assert_version(version);
+        ok(db_open(path, DB_WRITE, &db, err));
+        db_close(db);
+        assert_version(db_schema.version);
+        assert_string_equal(query(TRIALS), "quick|3|0|kernel_crash\n");
+    }
 }
 
 /* Would catch: an old file that a reader cannot open, or rewrites. */
 static void test_old_schema_in_memory(void **state)
 {
-    struct db_schema two = later(2, schema_2);
+    struct db_schema next = later(one_more, NULL);
     char *before, *after;
     size_t len, now;
     int64_t n;
@@ -732,7 +773,7 @@ static void test_old_schema_in_memory(void **state)
     (void)state;
     write_trial();
     before = file_bytes(&len);
-    ok(db_open_schema(path, DB_READ, &two, &db, err));
+    ok(db_open_schema(path, DB_READ, &next, &db, err));
     ok(db_value(db, &n, &found, err, "SELECT count(*) FROM trial JOIN campaign USING (campaign_id) "
                 "WHERE note = 'none'", ""));
     assert_int_equal(n, 1);
@@ -750,8 +791,8 @@ static void test_migration_fails(void **state)
     static const struct {
         const char *script, *words;
     } cases[] = {
-        {"CREATE TABLE half (x); DELETE FROM trial; this is no SQL;", "migrating to schema 2: "},
-        {"CREATE TABLE half (x); INSERT INTO plan SELECT * FROM plan;", "migrating to schema 2: "},
+        {"CREATE TABLE half (x); DELETE FROM trial; this is no SQL;", "migrating to schema "},
+        {"CREATE TABLE half (x); INSERT INTO plan SELECT * FROM plan;", "migrating to schema "},
         {"CREATE TABLE half (x); DELETE FROM plan;", "rows refer to others that are not there"},
     };
     struct err err = {0};
@@ -761,13 +802,13 @@ static void test_migration_fails(void **state)
     (void)state;
     write_trial();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct db_schema two = later(2, cases[i].script);
+        struct db_schema next = later(cases[i].script, NULL);
 
-        if (!db_open_schema(path, DB_WRITE, &two, &db, &err) || !strstr(err.msg, cases[i].words))
+        if (!db_open_schema(path, DB_WRITE, &next, &db, &err) || !strstr(err.msg, cases[i].words))
             fail_msg("%s: '%s'", cases[i].script, err.msg);
-        if (!db_open_schema(path, DB_READ, &two, &db, &err) || !strstr(err.msg, cases[i].words))
+        if (!db_open_schema(path, DB_READ, &next, &db, &err) || !strstr(err.msg, cases[i].words))
             fail_msg("%s: '%s'", cases[i].script, err.msg);
-        assert_string_equal(query("PRAGMA user_version"), "1\n");
+        assert_version(db_schema.version);
         assert_string_equal(query("SELECT name FROM sqlite_schema WHERE name = 'half'"), "");
         assert_string_equal(query(TRIALS), "quick|3|0|kernel_crash\n");
     }
@@ -779,7 +820,7 @@ static void test_migration_fails(void **state)
 /* Would catch: a migration beside another program, or one that both carry out. */
 static void test_migration_locked(void **state)
 {
-    struct db_schema three = later(3, schema_3);
+    struct db_schema later_two = later(one_more, two_more);
     int before = db_busy_ms;
     struct err err = {0};
     sqlite3 *sql;
@@ -790,12 +831,12 @@ static void test_migration_locked(void **state)
     sql = stranger();
     assert_int_equal(sqlite3_exec(sql, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     db_busy_ms = 50;
-    refused(db_open_schema(path, DB_WRITE, &three, &db, &err), EBUSY, &err, "locked by another program");
+    refused(db_open_schema(path, DB_WRITE, &later_two, &db, &err), EBUSY, &err, "locked by another program");
     db_busy_ms = before;
     sqlite3_exec(sql, "ROLLBACK", NULL, NULL, NULL);
     sqlite3_close(sql);
-    assert_string_equal(query("PRAGMA user_version"), "1\n");
-    ok(db_open_schema(path, DB_WRITE, &three, &db, err));
+    assert_version(db_schema.version);
+    ok(db_open_schema(path, DB_WRITE, &later_two, &db, err));
     db_close(db);
 }
 
@@ -824,6 +865,7 @@ int main(void)
         TEST(test_full),
         TEST(test_read_only),
         TEST(test_migration),
+        TEST(test_released_schemas),
         TEST(test_old_schema_in_memory),
         TEST(test_migration_fails),
         TEST(test_migration_locked),
