@@ -23,6 +23,7 @@ struct page;
 struct folio;
 struct gendisk;
 struct request;
+struct super_block;
 
 #ifdef CONFIG_XEN_WCR
 
@@ -41,10 +42,12 @@ void wcr_disk_del(struct gendisk *disk);
 bool __wcr_folio_left(const struct address_space *mapping);
 struct folio *__wcr_folio_claim(struct address_space *mapping, pgoff_t index);
 void __wcr_folio_unclaim(struct folio *folio);
+void __wcr_folio_activate(struct folio *folio);
 void __wcr_folio_added(struct address_space *mapping, struct folio *folio);
 void __wcr_folio_removed(struct folio *folio);
 void __wcr_pages_freed(const struct page *page, unsigned int order);
 bool __wcr_bio_reuse(struct bio *bio);
+void __wcr_mounted(struct super_block *sb);
 
 /*
  * The retained page for this page of a file, as the allocator would return a
@@ -80,6 +83,13 @@ static inline void wcr_folio_unclaim(struct folio *folio)
 {
 	if (static_branch_unlikely(&wcr_enabled))
 		__wcr_folio_unclaim(folio);
+}
+
+/* It is about to be listed: a claimed one has proved itself in the last life. */
+static inline void wcr_folio_activate(struct folio *folio)
+{
+	if (static_branch_unlikely(&wcr_enabled))
+		__wcr_folio_activate(folio);
 }
 
 /* The locked folio is now in the page cache. */
@@ -127,6 +137,13 @@ static inline bool wcr_bio_reuse(struct bio *bio)
 	return false;
 }
 
+/* A file system can be read from now on; s_umount is held. */
+static inline void wcr_mounted(struct super_block *sb)
+{
+	if (static_branch_unlikely(&wcr_enabled))
+		__wcr_mounted(sb);
+}
+
 #else /* !CONFIG_XEN_WCR */
 
 static inline void wcr_memory_setup(void) {}
@@ -138,6 +155,7 @@ static inline struct folio *wcr_block_folio_claim(struct address_space *mapping,
 						  pgoff_t index) { return NULL; }
 static inline bool wcr_folio_left(const struct address_space *mapping) { return false; }
 static inline void wcr_folio_unclaim(struct folio *folio) {}
+static inline void wcr_folio_activate(struct folio *folio) {}
 static inline void wcr_folio_added(struct address_space *mapping,
 				   struct folio *folio) {}
 static inline void wcr_folio_removed(struct folio *folio) {}
@@ -145,6 +163,7 @@ static inline void wcr_folio_replaced(struct address_space *mapping,
 				      struct folio *old, struct folio *new) {}
 static inline void wcr_pages_freed(const struct page *page, unsigned int order) {}
 static inline bool wcr_bio_reuse(struct bio *bio) { return false; }
+static inline void wcr_mounted(struct super_block *sb) {}
 
 #endif /* CONFIG_XEN_WCR */
 

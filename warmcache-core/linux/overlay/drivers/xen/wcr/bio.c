@@ -32,12 +32,12 @@ static void ask(struct questions *q, unsigned long *held)
 	unsigned int i;
 
 	for (i = 0; i < q->nr; i++) {
-		bool reused = !failed && !q->entries[i].status;
-
-		if (reused)
+		if (failed)
+			q->entries[i].status = -EIO;
+		if (!q->entries[i].status)
 			__set_bit(q->segment[i], held);
-		wcr_retained_answer(q->entries[i].pfn, q->entries[i].sector, reused);
 	}
+	wcr_retained_answers(q->entries, q->nr);
 	q->nr = 0;
 }
 
@@ -69,7 +69,8 @@ static unsigned int ask_bio(struct bio *bio, u32 vbd, bool may_reuse,
 			continue;
 		if (!may_reuse || at >= MAX_SEGMENTS || bv.bv_offset ||
 		    bv.bv_len != PAGE_SIZE) {
-			wcr_retained_answer(pfn, iter.bi_sector, false);
+			wcr_retained_answers(&(struct wcr_reuse_entry){
+				.pfn = pfn, .sector = iter.bi_sector, .status = -EINVAL }, 1);
 			continue;
 		}
 		q.entries[q.nr].pfn = pfn;

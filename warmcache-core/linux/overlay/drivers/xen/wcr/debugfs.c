@@ -18,6 +18,7 @@ static const char * const names[WCR_NR_STATS] = {
 	[WCR_MAP_REMOVES]	= "map_removes",
 	[WCR_MAP_ERRORS]	= "map_errors",
 	[WCR_MAP_FLUSHES]	= "map_flushes",
+	[WCR_ADOPTING]		= "adopting",
 	[WCR_POKES]		= "pokes",
 };
 

@@ -24,6 +24,7 @@ enum wcr_stat {
 	WCR_MAP_REMOVES,
 	WCR_MAP_ERRORS,
 	WCR_MAP_FLUSHES,
+	WCR_ADOPTING,		/* file systems whose pages are being adopted now */
 	WCR_POKES,		/* stores done by debugfs' poke */
 	WCR_NR_STATS
 };
@@ -79,11 +80,22 @@ int wcr_retained_init(void);
 void wcr_retained_give_up(void);
 /* Another page now caches this: a retained one for it is worth nothing. */
 void wcr_retained_forget(const struct wcr_file *file, u64 index);
-/* The hypervisor's answer for a claimed page. */
-void wcr_retained_answer(unsigned long pfn, u64 sector, bool reused);
+/* The hypervisor's answers for claimed pages: status 0 is reused. */
+void wcr_retained_answers(const struct wcr_reuse_entry *entries, unsigned int nr);
 /* One line for each page reused since boot: pfn inode index sector. */
 void wcr_retained_show(struct seq_file *m);
 unsigned int wcr_retained_left(void);
+
+#define WCR_WINDOW	64	/* pages of a file, aligned to as many */
+
+/*
+ * The next window, from *cursor on, of a file of file->fs_id with a page left;
+ * false: there is none.
+ */
+bool wcr_retained_next_window(unsigned int *cursor, struct wcr_file *file,
+			      u64 *ret_first);
+/* Which of its pages are left, as bits. */
+u64 wcr_retained_window(const struct wcr_file *file, u64 first);
 
 /* bio.c */
 int wcr_bio_init(void);

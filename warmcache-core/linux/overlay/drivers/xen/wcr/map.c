@@ -110,7 +110,8 @@ void __wcr_folio_added(struct address_space *mapping, struct folio *folio)
 	if (!wcr_mapping_file(mapping, &file))
 		return;
 	for (i = 0; i < nr && pfn + i < wcr_frames; i++) {
-		wcr_retained_forget(&file, folio->index + i);
+		if (!wcr_page_claimed(pfn + i))
+			wcr_retained_forget(&file, folio->index + i);
 		enqueue_add(pfn + i, &file, folio->index + i);
 	}
 }

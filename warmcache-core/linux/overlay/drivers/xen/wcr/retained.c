@@ -11,7 +11,6 @@
  */
 #define pr_fmt(fmt) "xen_wcr: " fmt
 
-#include <linux/bsearch.h>
 #include <linux/hash.h>
 #include <linux/jhash.h>
 #include <linux/log2.h>
@@ -43,6 +42,7 @@ struct retained {
 };
 
 static struct retained *pages;		/* in PFN order */
+static u32 *page_of;			/* by PFN: which of them, plus 1 */
 static unsigned int nr_pages;
 static unsigned int nr_left;		/* in state RETAINED */
 static unsigned int release_cursor;	/* none is left before this one */
@@ -59,32 +59,31 @@ static struct hlist_head *bucket_of(u32 fs_id, u64 inode, u64 index)
 	return &buckets[hash_32(jhash2(key, ARRAY_SIZE(key), fs_id), bucket_bits)];
 }
 
-/* Under retained_lock: the page for this key, no longer to be found. */
-static struct retained *unhash(const struct wcr_file *file, u64 index)
+/* Under retained_lock: the page for this key. */
+static struct retained *lookup(const struct wcr_file *file, u64 index)
 {
 	struct retained *page;
 
-	hlist_for_each_entry(page, bucket_of(file->fs_id, file->inode, index), node) {
+	hlist_for_each_entry(page, bucket_of(file->fs_id, file->inode, index), node)
 		if (page->fs_id == file->fs_id && page->inode == file->inode &&
-		    page->index == index) {
-			hlist_del_init(&page->node);
+		    page->index == index)
 			return page;
-		}
-	}
 	return NULL;
 }
 
-static int compare_pfn(const void *key, const void *elt)
+/* The same, no longer to be found. */
+static struct retained *unhash(const struct wcr_file *file, u64 index)
 {
-	unsigned long pfn = *(const unsigned long *)key;
-	const struct retained *page = elt;
+	struct retained *page = lookup(file, index);
 
-	return pfn < page->pfn ? -1 : pfn > page->pfn;
+	if (page)
+		hlist_del_init(&page->node);
+	return page;
 }
 
 static struct retained *find(unsigned long pfn)
 {
-	return bsearch(&pfn, pages, nr_pages, sizeof(*pages), compare_pfn);
+	return pfn < wcr_frames && page_of[pfn] ? &pages[page_of[pfn] - 1] : NULL;
 }
 
 /* ---- claiming ------------------------------------------------------- */
@@ -126,18 +125,65 @@ struct folio *__wcr_folio_claim(struct address_space *mapping, pgoff_t index)
 	return page_folio(page);
 }
 
-void wcr_retained_answer(unsigned long pfn, u64 sector, bool reused)
+void wcr_retained_answers(const struct wcr_reuse_entry *entries, unsigned int nr)
 {
-	struct retained *page = find(pfn);
+	unsigned int i, reused = 0;
 	unsigned long flags;
 
-	wcr_count(reused ? WCR_REUSE_OK : WCR_REUSE_STALE);
 	spin_lock_irqsave(&retained_lock, flags);
-	if (page && page->state == CLAIMED) {
-		page->state = reused ? REUSED : STALE;
-		page->sector = sector;
+	for (i = 0; i < nr; i++) {
+		struct retained *page = find(entries[i].pfn);
+
+		reused += !entries[i].status;
+		if (page && page->state == CLAIMED) {
+			page->state = entries[i].status ? STALE : REUSED;
+			page->sector = entries[i].sector;
+		}
 	}
 	spin_unlock_irqrestore(&retained_lock, flags);
+	atomic_long_add(reused, &wcr_stats[WCR_REUSE_OK]);
+	atomic_long_add(nr - reused, &wcr_stats[WCR_REUSE_STALE]);
+}
+
+bool wcr_retained_next_window(unsigned int *cursor, struct wcr_file *file,
+			      u64 *ret_first)
+{
+	unsigned long flags;
+	bool found = false;
+
+	spin_lock_irqsave(&retained_lock, flags);
+	for (; *cursor < nr_pages && !found; ++*cursor) {
+		const struct retained *page = &pages[*cursor];
+
+		if (page->state != RETAINED || page->fs_id != file->fs_id ||
+		    !page->inode || hlist_unhashed(&page->node))
+			continue;
+		file->inode = page->inode;
+		*ret_first = page->index & -(u64)WCR_WINDOW;
+		found = true;
+	}
+	spin_unlock_irqrestore(&retained_lock, flags);
+	return found;
+}
+
+u64 wcr_retained_window(const struct wcr_file *file, u64 first)
+{
+	unsigned long flags;
+	unsigned int i;
+	u64 ret = 0;
+
+	spin_lock_irqsave(&retained_lock, flags);
+	for (i = 0; i < WCR_WINDOW; i++)
+		if (lookup(file, first + i))
+			ret |= 1ULL << i;
+	spin_unlock_irqrestore(&retained_lock, flags);
+	return ret;
+}
+
+void __wcr_folio_activate(struct folio *folio)
+{
+	if (wcr_page_claimed(folio_pfn(folio)))
+		folio_set_active(folio);
 }
 
 /*
@@ -269,9 +315,11 @@ int __init wcr_retained_init(void)
 		return 0;
 	bucket_bits = ilog2(roundup_pow_of_two(n)) + 1;
 	pages = kvcalloc(n, sizeof(*pages), GFP_KERNEL);
+	page_of = kvcalloc(wcr_frames, sizeof(*page_of), GFP_KERNEL);
 	buckets = kvcalloc(1UL << bucket_bits, sizeof(*buckets), GFP_KERNEL);
-	if (!pages || !buckets || register_shrinker(&shrinker, "xen-wcr")) {
+	if (!pages || !page_of || !buckets || register_shrinker(&shrinker, "xen-wcr")) {
 		kvfree(pages);
+		kvfree(page_of);
 		kvfree(buckets);
 		return -ENOMEM;
 	}
@@ -279,6 +327,7 @@ int __init wcr_retained_init(void)
 		for (j = 0; j < wcr_runs[i].nr; j++, nr_pages++) {
 			pages[nr_pages].pfn = wcr_runs[i].first + j;
 			pages[nr_pages].state = RETAINED;
+			page_of[pages[nr_pages].pfn] = nr_pages + 1;
 		}
 	}
 	read_keys();
