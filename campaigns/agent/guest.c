@@ -217,7 +217,7 @@ static int params_take(const json_t *q, struct guest_params *p, struct err *err)
 
 int guest_start(struct agent *a, const json_t *q, json_t **ret, struct err *err)
 {
-    struct guest_params params;
+    struct guest_params params = {0};
     enum wcr_mode mode;
     char policy[16];
     bool none;
@@ -359,7 +359,7 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
     struct reboot_times t;
     uint64_t deadline_ms, memory_mb, read;
     enum wcr_mode mode;
-    char name[16];
+    char name[16], cmdline[sizeof(a->params.cmdline)];
     int r;
 
     r = request_uint(q, "deadline_ms", 60000, 1, DEADLINE_MAX_MS, &deadline_ms, err);
@@ -367,6 +367,8 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
         r = request_uint(q, "memory_mb", a->params.memory_mb, 64, 16384, &memory_mb, err);
     if (!r)
         r = request_uint(q, "read", 1, 0, 1, &read, err);
+    if (!r)
+        r = request_string(q, "cmdline", "", cmdline, sizeof(cmdline), err);
     if (!r)
         r = request_string(q, "mode", NULL, name, sizeof(name), err);
     if (!r)
@@ -384,6 +386,7 @@ int guest_reboot(struct agent *a, const json_t *q, json_t **ret, struct err *err
     if (r)
         return r;
     a->params.memory_mb = (unsigned)memory_mb;
+    strcpy(a->params.cmdline, cmdline);
     r = cpu_time(a, &t.before, err);
     t.start_ns = clock_ns();
     if (!r)

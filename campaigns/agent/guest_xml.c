@@ -60,6 +60,10 @@ static void cmdline(FILE *f, const struct agent_options *opt, const struct guest
         fputc(' ', f);
         escaped(f, opt->cmdline);
     }
+    if (p->cmdline[0]) {
+        fputc(' ', f);
+        escaped(f, p->cmdline);
+    }
     fputs("</cmdline>\n", f);
 }
 

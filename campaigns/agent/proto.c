@@ -178,11 +178,16 @@ json_t *reply_ok(json_int_t id, json_t *fields)
 
 json_t *reply_error(json_int_t id, const struct err *err)
 {
-    json_t *r = reply(id, false);
-    json_t *text = json_string(err->msg[0] ? err->msg : "unknown error");
+    json_t *r = reply(id, false), *text;
+    char ascii[sizeof(err->msg)];
 
     /* A message may quote what came in, which may not be UTF-8. */
-    json_object_set_new(r, "error", text ? text : json_string("error with an unprintable message"));
+    strcpy(ascii, err->msg[0] ? err->msg : "unknown error");
+    for (char *p = ascii; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+    text = json_string(err->msg[0] ? err->msg : ascii) ?: json_string(ascii);
+    json_object_set_new(r, "error", text);
     if (err->code == PROTO_REFUSED)
         json_object_set_new(r, "refused", json_true());
     return r;

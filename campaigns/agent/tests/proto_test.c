@@ -190,13 +190,14 @@ static void xml_is_escaped(void **state)
         .status_disk = "/dev/y", .kernel = "k&k", .initrd = "i", .cmdline = "\"q\" <c>",
     };
     struct guest_params params = {.memory_mb = 256, .vcpus = 1, .partition = 2, .filesystem = "ext4",
-                                  .mount_options = "data=journal"};
+                                  .mount_options = "data=journal", .cmdline = "<d>"};
     char *xml = guest_xml(&opt, &params, "run", 42);
 
     (void)state;
     assert_non_null(xml);
     assert_null(strstr(xml, "<evil/>"));
     assert_null(strstr(xml, "<c>"));
+    assert_non_null(strstr(xml, " &quot;q&quot; &lt;c&gt; &lt;d&gt;</cmdline>"));
     assert_non_null(strstr(xml, "<name>a&lt;b</name>"));
     assert_non_null(strstr(xml, "k&amp;k"));
     assert_non_null(strstr(xml, "wcr.mode=run wcr.run_id=42 "));
