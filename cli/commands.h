@@ -15,6 +15,7 @@ enum wcr_exit {
 };
 
 int cmd_run(int argc, char **argv);         /* campaigns/ */
+int cmd_experiment(int argc, char **argv);  /* campaigns/ */
 int cmd_replay(int argc, char **argv);      /* campaigns/ */
 int cmd_plan(int argc, char **argv);        /* injector/ */
 int cmd_faults(int argc, char **argv);      /* injector/ */

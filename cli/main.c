@@ -16,6 +16,7 @@ static const struct command {
 } commands[] = {
     {"run", cmd_run, "run a campaign of fault-injection trials, or go on with one"},
     {"replay", cmd_replay, "run one trial again, record it, or debug what was recorded"},
+    {"experiment", cmd_experiment, "measure how fast a guest is after a reboot"},
     {"plan", cmd_plan, "print fault plans without running anything"},
     {"faults", cmd_faults, "list the fault classes"},
     {"inject", cmd_inject, "put a fault into a running guest, from domain 0"},

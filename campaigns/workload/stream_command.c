@@ -6,6 +6,8 @@
  *	Of so many MiB, on the disk when this returns.
  *   stream read NAME
  *	All of it, in order: "bytes=N ns=N", by the guest's clock.
+ *   stream adopted
+ *	Waits until the kernel has adopted what it was given back: "at=NS" since it booted.
  */
 #define _GNU_SOURCE
 #include "campaigns/workload/command.h"
@@ -16,10 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHUNK (128u * 1024)
 #define CHUNKS_PER_MIB 8
+#define STATS "/sys/kernel/debug/xen_wcr/stats"
 
 static _Alignas(4096) char chunk[CHUNK];
 
@@ -54,6 +58,28 @@ static int stream_read(struct guest *g, int fd)
     return 0;
 }
 
+static int stream_adopted(struct guest *g)
+{
+    struct timespec nap = {0, 1000000};
+    char text[1024];
+
+    for (;; nanosleep(&nap, NULL), init_heartbeat(g)) {
+        int fd = open(STATS, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        int error = errno;
+
+        if (fd >= 0)
+            close(fd);
+        if (n < 0)
+            return -error;
+        text[n] = '\0';
+        if (strstr(text, "\nadopting 0\n"))
+            break;
+    }
+    command_say("at=%llu", (unsigned long long)now_ns());
+    return 0;
+}
+
 static int cmd_stream(struct guest *g, int argc, char **argv)
 {
     bool writes = argc == 4 && strcmp(argv[1], "write") == 0;
@@ -61,6 +87,8 @@ static int cmd_stream(struct guest *g, int argc, char **argv)
     char path[PATH_MAX];
     int fd, r;
 
+    if (argc == 2 && strcmp(argv[1], "adopted") == 0)
+        return stream_adopted(g);
     if (writes ? !mib : argc != 3 || strcmp(argv[1], "read") != 0)
         return -EINVAL;
     snprintf(path, sizeof(path), DATA_DIR "/%s", argv[2]);

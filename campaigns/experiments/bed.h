@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The machine that experiments run on: a testbed whose waits for a disk take as long as the disk
+ * is said to need, by the clock of the machine itself, which counts instructions.
+ *
+ * All functions return 0 or -errno.
+ */
+#ifndef WCR_CAMPAIGNS_EXPERIMENTS_BED_H
+#define WCR_CAMPAIGNS_EXPERIMENTS_BED_H
+
+#include <jansson.h>
+
+#include "testbed/testbed.h"
+
+#define BED_NS_PER_INSTRUCTION 2        /* QEMU's icount shift=1 */
+#define BED_ANSWER 256
+
+struct bed {
+    struct testbed_config config;
+    struct testbed *tb;
+};
+
+struct bed_machine {
+    unsigned dom0_mb, guest_mb, disk_mb;
+    /* The guest's disk is a file, which domain 0 caches; else a device. */
+    bool file_backed;
+};
+
+/* Power on, and make the guest's disk. bed_off in any case. */
+int bed_on(struct bed *b, const struct bed_machine *machine, struct err *err);
+void bed_off(struct bed *b);
+
+/* With no files but a small one, and nothing that writes. It is paused. */
+int bed_start_guest(struct bed *b, const struct bed_machine *machine, struct err *err);
+
+int bed_save(struct bed *b, const char *snapshot, struct err *err);
+int bed_load(struct bed *b, const char *snapshot, struct err *err);
+
+/* A request to the agent, in jansson's pack format. @ret may be NULL. */
+int bed_ask(struct bed *b, json_t **ret, struct err *err, const char *fmt, ...);
+
+/* In domain 0, by its shell; it must succeed. */
+int bed_exec(struct bed *b, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* A command of the guest's init, which must succeed. @answer may be NULL. */
+int bed_guest(struct bed *b, char answer[BED_ANSWER], struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* From now on the disk moves so many MB (10^6 bytes) a second in either direction; 0: no limit. */
+int bed_disk_limit(struct bed *b, double mb_per_s, struct err *err);
+
+/* A field of a reply; 0 where it is not there. */
+double bed_number(const json_t *reply, const char *name);
+
+#endif
