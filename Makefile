@@ -56,7 +56,7 @@ ALL_LDLIBS = $(eval ALL_LDLIBS := $(call pkg_libs,$(ALL_LIBS)) $(WCR_LDLIBS) $(A
 objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
 
 .PHONY: all help wcr agent guest testbed testbed-stock testbed-debian campaign check \
-	check-unit check-e2e check-debian check-runtime check-slurm check-kills check-source bench fuzz \
+	check-unit check-e2e check-debian check-runtime check-slurm check-kills check-source bench experiments fuzz \
 	clean packages test-packages docs patches-refresh
 
 all: wcr agent guest ## build wcr, the agent of domain 0 and the guest's programs
@@ -177,6 +177,13 @@ check-source: | packages ## licences, leftovers, the core without libc, upstream
 
 bench: all $(filter $(B)/%,$(call runnable,$(BENCHES))) testbed testbed-stock ## what the mechanism costs a guest
 	$(if $(BENCHES),for b in $(call runnable,$(BENCHES)); do echo "== $$b"; "$$b"; done,@echo no benchmarks)
+
+EXPERIMENTS := docs/results/experiments
+
+experiments: wcr testbed ## how fast a guest is after a reboot: the published experiments, and a page of them
+	@mkdir -p $(EXPERIMENTS)
+	$(B)/wcr experiment --db $(EXPERIMENTS)/experiments.db
+	$(B)/wcr report --experiments $(EXPERIMENTS)/experiments.db -o $(EXPERIMENTS)/report.html
 
 # --- fuzzers ---------------------------------------------------------------------
 

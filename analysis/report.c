@@ -79,18 +79,25 @@ static void verdict(const struct report *r, FILE *out)
     fputs(".</p>\n", out);
 }
 
-static void head(const struct report *r, FILE *out)
+void report_page_begin(FILE *out, const char *title)
 {
-    const char *name = result_text(&r->c.campaign, 0, "name");
-
     /* Nothing is fetched and nothing runs, whatever a guest wrote on its console. */
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" "
           "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
           out);
-    html_text(out, "wcr: campaign %s", name);
+    html_text(out, "%s", title);
     fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", report_style);
+}
+
+static void head(const struct report *r, FILE *out)
+{
+    const char *name = result_text(&r->c.campaign, 0, "name");
+    char title[200];
+
+    snprintf(title, sizeof(title), "wcr: campaign %s", name);
+    report_page_begin(out, title);
     html_element(out, "h1", "Campaign %s", name);
     verdict(r, out);
     fputs("<p class=\"note\">", out);

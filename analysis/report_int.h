@@ -29,6 +29,9 @@ int report_load(const char *path, const char *campaign, struct report *ret, stru
     __attribute__((warn_unused_result));
 void report_done(struct report *r);
 
+/* Of any page of ours: up to its body, which is open. */
+void report_page_begin(FILE *out, const char *title);
+
 /* Trials that reused inconsistent pages in @mode, by class and outcome, as in the publication. */
 int report_figure_mode(const struct report *r, const char *mode, FILE *out, struct err *err)
     __attribute__((warn_unused_result));

@@ -16,7 +16,6 @@ static const struct command {
 } commands[] = {
     {"run", cmd_run, "run a campaign of fault-injection trials, or go on with one"},
     {"replay", cmd_replay, "run one trial again, record it, or debug what was recorded"},
-    {"experiment", cmd_experiment, "measure how fast a guest is after a reboot"},
     {"plan", cmd_plan, "print fault plans without running anything"},
     {"faults", cmd_faults, "list the fault classes"},
     {"inject", cmd_inject, "put a fault into a running guest, from domain 0"},
@@ -27,6 +26,7 @@ static const struct command {
     {"gate", cmd_gate, "judge a campaign by a policy file; for continuous integration"},
     {"plan-size", cmd_plan_size, "tell how many trials it takes to show something"},
     {"show", cmd_show, "show one trial with everything recorded about it"},
+    {"experiment", cmd_experiment, "measure how fast a guest is after a reboot"},
     {"doctor", cmd_doctor, "tell what is missing on this machine and how to get it"},
     {"testbed", cmd_testbed, "start, enter and stop a testbed by hand"},
 };

@@ -2,7 +2,7 @@
 # bash completion for wcr: source this file, or copy it to
 # /usr/share/bash-completion/completions/wcr. A test compares it with the program.
 
-_wcr_commands='run replay plan faults inject merge compare export report gate plan-size show doctor testbed help'
+_wcr_commands='run replay plan faults inject merge compare export report gate plan-size show experiment doctor testbed help'
 
 _wcr_options()
 {
@@ -15,10 +15,11 @@ _wcr_options()
     merge) echo --output --campaign --json ;;
     compare) echo --db --campaign --json ;;
     export) echo --db --format --table --columns --campaign --output ;;
-    report) echo --db --campaign --output ;;
+    report) echo --db --campaign --experiments --output ;;
     gate) echo --db --policy --campaign --junit --json ;;
     plan-size) echo --below --failures --half-width --rate --only-disabled --only-enabled --power --confidence --json ;;
     show) echo --db --campaign --json ;;
+    experiment) echo --db --disk --file-mb --guest-mb --testbed ;;
     doctor) echo --json --testbed ;;
     testbed) echo --dir --testbed --deterministic --memory --xen-args --dom0-args --command --follow ;;
     esac
@@ -32,6 +33,7 @@ _wcr_values()
     plan:--class | plan:-c | inject:--class | inject:-c) wcr faults 2>/dev/null | awk 'NR > 1 { print $1 }' ;;
     *:--target | *:-t) echo all dir: file: func: range: ;;
     export:--format | export:-f) echo csv json markdown latex ;;
+    experiment:--disk) echo hdd published nvme ;;
     export:--table | export:-t) echo compare outcomes effects pairs trials ;;
     esac
 }

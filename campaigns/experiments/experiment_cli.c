@@ -12,6 +12,8 @@
 #include "cli/version.h"
 
 #define MIN_MB 64
+/* What the guest has besides its cache: the kernel and the initrd come there again. */
+#define KERNEL_MB 64
 #define DEFAULT_DB "results/experiments.db"
 
 static const struct experiment experiments[] = {
@@ -41,7 +43,7 @@ static void usage(FILE *f)
           "  --disk NAME     only on this one. 'published' reads a tenth as fast as the guest's\n"
           "                  cache, 'hdd' a fiftieth, 'nvme' as fast as the testbed can\n"
           "  --file-mb N     size of the file (1024)\n"
-          "  --guest-mb N    memory of the guest (half as much again)\n"
+          "  --guest-mb N    memory of the guest (half as much again, and 64)\n"
           "  --testbed FILE  what 'make testbed' built (default $WCR_TESTBED, else\n"
           "                  build/testbed.env)\n\n"
           "Example:\n"
@@ -134,7 +136,7 @@ static bool take_sizes(struct session *s, const char *file_mb, const char *guest
         (guest_mb && option_number("experiment", "guest-mb", guest_mb, 16384, &guest)))
         return false;
     s->file_mb = (unsigned)file;
-    s->guest_mb = guest_mb ? (unsigned)guest : s->file_mb * 3 / 2;
+    s->guest_mb = guest_mb ? (unsigned)guest : s->file_mb * 3 / 2 + KERNEL_MB;
     if (s->file_mb >= MIN_MB && s->guest_mb > s->file_mb)
         return true;
     fprintf(stderr, "wcr experiment: a file of %u MB does not fit the cache of a guest of %u MB "

@@ -246,7 +246,7 @@ static void command_lines(void **state)
         {"help", "gate", WCR_EXIT_OK, "usage: wcr gate", ""},
         {"gate", "--help", WCR_EXIT_OK, "usage: wcr gate", ""},
         {"comapre", NULL, WCR_EXIT_ERROR, "", "unknown command 'comapre'; did you mean 'compare'?"},
-        {"exp", NULL, WCR_EXIT_ERROR, "", "did you mean 'export'?"},
+        {"expo", NULL, WCR_EXIT_ERROR, "", "did you mean 'export'?"},
         {"xyzzyxyzzy", NULL, WCR_EXIT_ERROR, "", "'wcr help' lists them"},
         {"help", "gat", WCR_EXIT_ERROR, "", "did you mean 'gate'?"},
         {"", NULL, WCR_EXIT_ERROR, "", "unknown command ''"},

@@ -159,27 +159,30 @@ static void full_and_closed(void **state)
 
 static void full_while_migrating(void **state)
 {
-    const char *const migrations[] = {
-        db_schema.migrations[0],
+    const char *migrations[8] = {NULL};
+    static const char next[] =
         "CREATE TABLE copy (n INTEGER, text TEXT); INSERT INTO copy SELECT value, text FROM event, "
-        "json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29]')"};
-    const struct db_schema two = {migrations, 2};
+        "json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29]')";
+    const struct db_schema later = {migrations, db_schema.version + 1};
     struct err err = {0};
     int64_t campaign;
     struct db *db;
 
     (void)state;
+    assert_true(later.version <= 8);
+    memcpy(migrations, db_schema.migrations, (size_t)db_schema.version * sizeof(migrations[0]));
+    migrations[db_schema.version] = next;
     disk(MS_REMOUNT, "size=1500k");
     db = open_new(&campaign);
     for (unsigned seed = 0; seed < 10; seed++)
         ok(record(db, campaign, seed, err));
     db_close(db);
-    refused(db_open_schema(path, DB_WRITE, &two, &db, &err), ENOSPC, &err, "no space left");
+    refused(db_open_schema(path, DB_WRITE, &later, &db, &err), ENOSPC, &err, "no space left");
     db = open_new(&campaign);
     whole(db, 10);
     db_close(db);
     disk(MS_REMOUNT, "size=40m");
-    ok(db_open_schema(path, DB_WRITE, &two, &db, err));
+    ok(db_open_schema(path, DB_WRITE, &later, &db, err));
     whole(db, 10);
     holds(db, "SELECT count(*) FROM copy", 290);
     db_close(db);

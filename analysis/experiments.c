@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "analysis/experiments.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/gnuplot.h"
+#include "analysis/html.h"
+#include "analysis/report_int.h"
+#include "cli/version.h"
+
+#define WIDTH 360
+#define HEIGHT 260
+
+/* ---- queries -------------------------------------------------------- */
+
+/* What was published, and what is wanted; at most. */
+static const char query_targets[] =
+    "WITH goal(ordinal, question, experiment, configuration, metric, factor, unit, published, target) AS (VALUES "
+    "(1, 'first read of a file after a warm reboot: slower by', 'file-read', 'warm', 'degradation', 100, '%', 16, 5), "
+    "(2, 'the same on a file-backed disk', 'file-read', 'file-backed-warm', 'degradation', 100, '%', 46, 10), "
+    "(3, 'the same after a planned reboot', 'file-read', 'warm-planned', 'degradation', 100, '%', NULL, 5), "
+    "(4, 'time after the server listens until 95% of the throughput is back, of the boot time', 'web', 'warm', "
+    "'recovery_share', 100, '%', NULL, 5), "
+    "(5, 'what a neighbour on the same disk loses meanwhile', 'web', 'warm', 'neighbour_loss', 100, '%', NULL, 5), "
+    "(6, 'what a kept page adds to a boot', 'service', 'warm', 'added', 1, 'instructions', NULL, 3000)) "
+    "SELECT question, disk, round(max(value) * factor, 1) AS measured, g.unit AS unit, published, target, "
+    "CASE WHEN round(max(value) * factor, 1) <= target THEN 'met' ELSE 'missed' END AS verdict "
+    "FROM goal AS g JOIN experiment_latest AS v USING (experiment, configuration, metric) "
+    "GROUP BY g.ordinal, disk ORDER BY g.ordinal, v.run_id";
+
+#define VALUE(metric, ordinal)                                                                     \
+    "max(value) FILTER (WHERE metric = '" metric "' AND ordinal = " #ordinal ")"
+#define PLACE                                                                                      \
+    "instr(',normal,prefetch,file-backed,unchecked,warm-on-demand,warm,warm-planned,file-backed-warm,', " \
+    "',' || configuration || ',')"
+
+static const char query_reads[] =
+    "SELECT disk, configuration, round(" VALUE("read", -1) ") AS before, round(" VALUE("read", 0) ") AS first, "
+    "round(" VALUE("read", 1) ") AS second, round(" VALUE("read", 2) ") AS third, "
+    "round(100 * " VALUE("degradation", 0) ", 1) AS first_slower_by_percent, "
+    "round(" VALUE("reboot", 0) ", 2) AS reboot_s, round(" VALUE("warm_up", 0) ", 2) AS warm_up_s, "
+    "cast(" VALUE("disk_reads", 0) " AS INTEGER) AS disk_reads, "
+    "cast(" VALUE("pages_retained", 0) " AS INTEGER) AS pages_kept FROM experiment_latest "
+    "WHERE experiment = 'file-read' GROUP BY run_id, configuration ORDER BY run_id, " PLACE;
+
+static const char query_disks[] =
+    "SELECT DISTINCT disk, run_id FROM experiment_latest WHERE experiment = 'file-read' ORDER BY run_id";
+
+/* Reads 1 to 3 before the reboot, 4 to 6 after. */
+static const char query_read_lines[] =
+    "SELECT configuration AS series, ordinal + 4 AS x, value AS y FROM experiment_latest "
+    "WHERE run_id = ?1 AND metric = 'read' AND configuration IN "
+    "('normal', 'prefetch', 'file-backed', 'warm-on-demand', 'warm') ORDER BY " PLACE ", x";
+
+static const char query_service[] =
+    "SELECT ordinal AS cache_mb, configuration, round(" "max(value) FILTER (WHERE metric = 'detect'), 3) AS detect_s, "
+    "round(max(value) FILTER (WHERE metric = 'destroy'), 3) AS destroy_s, "
+    "round(max(value) FILTER (WHERE metric = 'create'), 3) AS create_s, "
+    "round(max(value) FILTER (WHERE metric = 'kernel'), 3) AS kernel_s, "
+    "round(max(value) FILTER (WHERE metric = 'mount'), 3) AS mount_s, "
+    "round(max(value) FILTER (WHERE metric = 'first-read'), 4) AS first_read_s, "
+    "round(max(value) FILTER (WHERE metric = 'total'), 3) AS reboot_s, "
+    "cast(max(value) FILTER (WHERE metric = 'pages_retained') AS INTEGER) AS pages_kept, "
+    "round(max(value) FILTER (WHERE metric = 'added')) AS instructions_a_page FROM experiment_latest "
+    "WHERE experiment = 'service' GROUP BY ordinal, configuration ORDER BY ordinal, configuration";
+
+static const char query_service_lines[] =
+    "SELECT configuration AS series, ordinal AS x, value AS y FROM experiment_latest "
+    "WHERE experiment = 'service' AND metric = 'total' ORDER BY " PLACE ", x";
+
+static const char query_facts[] =
+    "SELECT r.experiment, r.disk, r.finished_at, f.key AS name, f.value FROM experiment_run AS r, "
+    "json_each(r.facts_json) AS f WHERE r.run_id IN (SELECT run_id FROM experiment_latest) "
+    "ORDER BY r.run_id, name";
+
+/* ---- figures -------------------------------------------------------- */
+
+static const char *const colors[] = {"#2a1a3e", "#e07b28", "#8cc4ea", "#7a7a7a", "#20649f", "#3c8d40"};
+
+#define COLORS (sizeof(colors) / sizeof(colors[0]))
+
+/* @points has series, x, y, the points of a series together. Returns how many series. */
+static unsigned series_write(struct gnuplot *g, const struct result *points)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < points->rows; i++) {
+        if (!i || strcmp(result_text(points, i, "series"), result_text(points, i - 1, "series")))
+            fprintf(g->script, "%s$s%u << EOD\n", i ? "EOD\n" : "", n++);
+        fprintf(g->script, "%.9g %.9g\n", result_real(points, i, "x"), result_real(points, i, "y"));
+    }
+    fputs("EOD\n", g->script);
+    return n;
+}
+
+static void legend(const struct result *points, FILE *out)
+{
+    unsigned n = 0;
+
+    fputs("<ul class=\"legend\">\n", out);
+    for (unsigned i = 0; i < points->rows; i++) {
+        if (i && !strcmp(result_text(points, i, "series"), result_text(points, i - 1, "series")))
+            continue;
+        fprintf(out, "<li><span style=\"background:%s\"></span>", colors[n++ % COLORS]);
+        html_text(out, "%s", result_text(points, i, "series"));
+        fputs("</li>\n", out);
+    }
+    fputs("</ul>\n", out);
+}
+
+struct figure {
+    const char *name, *title, *description;
+    const char *x, *y;          /* what is on the axes */
+    const char *settings;       /* more of gnuplot's; may be "" */
+};
+
+static int figure_lines(struct db *db, const struct figure *f, const char *sql, int64_t arg, FILE *out,
+                        struct err *err)
+{
+    struct result points;
+    struct gnuplot g;
+    unsigned n;
+    int r = result_query(db, sql, arg, &points, err);
+
+    if (r)
+        return r;
+    r = points.rows ? gnuplot_begin(&g, f->name, WIDTH, HEIGHT, err) : 0;
+    if (r || !points.rows)
+        goto out;
+    fputs("<figure>\n", out);
+    html_element(out, "figcaption", "%s", f->title);
+    n = series_write(&g, &points);
+    fprintf(g.script, "set border 3\nset grid ytics lt 1 lc rgb '#a0a0a0' lw 0.5\nset xtics nomirror\n"
+            "set ytics nomirror\nset yrange [0:*]\nset xlabel '%s'\nset ylabel '%s'\n%s\nplot ", f->x, f->y,
+            f->settings);
+    for (unsigned i = 0; i < n; i++)
+        fprintf(g.script, "%s$s%u with linespoints lw 2 pt 7 ps 0.4 lc rgb '%s'", i ? ", " : "", i,
+                colors[i % COLORS]);
+    fputc('\n', g.script);
+    r = gnuplot_end(&g, f->title, f->description, out, err);
+    legend(&points, out);
+    fputs("</figure>\n", out);
+out:
+    result_done(&points);
+    return r;
+}
+
+/* ---- the page ------------------------------------------------------- */
+
+static int table(struct db *db, const char *id, const char *caption, const char *sql, const char *columns,
+                 FILE *out, struct err *err)
+{
+    struct result rows;
+    int r = result_query(db, sql, 0, &rows, err);
+
+    if (r)
+        return r;
+    if (rows.rows)
+        html_result(out, id, caption, &rows, columns);
+    else
+        fputs("<p>Not measured.</p>\n", out);
+    result_done(&rows);
+    return 0;
+}
+
+static int read_figures(struct db *db, FILE *out, struct err *err)
+{
+    struct result disks;
+    int r = result_query(db, query_disks, 0, &disks, err);
+
+    if (r)
+        return r;
+    fputs("<div class=\"figures\">\n", out);
+    for (unsigned i = 0; i < disks.rows && !r; i++) {
+        char name[48], title[96];
+        struct figure f = {
+            .name = name, .title = title, .x = "reads: three before the reboot, three after", .y = "MB/s",
+            .description = "The table of the same numbers follows.", .settings = "set xtics 1\nset xrange [0.8:6.2]",
+        };
+
+        snprintf(name, sizeof(name), "reads%u", i);
+        snprintf(title, sizeof(title), "Reading a cached file, disk '%s'", result_text(&disks, i, "disk"));
+        r = figure_lines(db, &f, query_read_lines, result_int(&disks, i, "run_id"), out, err);
+    }
+    fputs("</div>\n", out);
+    result_done(&disks);
+    return r;
+}
+
+static int service_figure(struct db *db, FILE *out, struct err *err)
+{
+    static const struct figure f = {
+        .name = "service", .title = "From destroying the guest to its first byte", .x = "MiB cached at the crash",
+        .y = "s", .description = "The table of the same numbers follows.", .settings = "set logscale x 2",
+    };
+    int r;
+
+    fputs("<div class=\"figures\">\n", out);
+    r = figure_lines(db, &f, query_service_lines, 0, out, err);
+    fputs("</div>\n", out);
+    return r;
+}
+
+static int page(struct db *db, FILE *out, struct err *err)
+{
+    int r;
+
+    report_page_begin(out, "wcr: performance recovery");
+    html_element(out, "h1", "Performance recovery after a reboot");
+    r = table(db, "targets", "Against what was published, and against the targets", query_targets,
+              "question disk measured unit published target verdict", out, err);
+    fputs("<p class=\"note\">Time is counted in instructions: ratios within one run mean something, MB/s do not. "
+          "docs/experiments.md tells of the machine, its disks and the configurations.</p>\n<main>\n", out);
+    fputs("<h2 id=\"file-read\">Reading a file</h2>\n", out);
+    if (!r)
+        r = read_figures(db, out, err);
+    if (!r)
+        r = table(db, "reads", "MB/s of the last read before and of those after", query_reads,
+                  "disk configuration before first second third first_slower_by_percent reboot_s warm_up_s "
+                  "disk_reads pages_kept", out, err);
+    fputs("<h2 id=\"service\">From a crash to service</h2>\n", out);
+    if (!r)
+        r = service_figure(db, out, err);
+    if (!r)
+        r = table(db, "services", "Where the time goes, and what keeping the cache adds", query_service,
+                  "cache_mb configuration detect_s destroy_s create_s kernel_s mount_s first_read_s reboot_s "
+                  "pages_kept instructions_a_page", out, err);
+    fputs("<h2 id=\"provenance\">Provenance</h2>\n", out);
+    html_element(out, "p", "This page was written by wcr %s.", WCR_VERSION);
+    if (!r)
+        r = table(db, "facts", "Parameters, and what the machine was made of", query_facts,
+                  "experiment disk finished_at name value", out, err);
+    fputs("</main>\n</body>\n</html>\n", out);
+    return r;
+}
+
+static int any(const char *path, struct db *db, struct err *err)
+{
+    struct result rows;
+    int r = result_query(db, "SELECT count(*) AS n FROM experiment_latest", 0, &rows, err);
+
+    if (r)
+        return r;
+    if (!result_int(&rows, 0, "n"))
+        r = err_set(err, ENODATA, "%s: no experiment is finished yet; 'wcr experiment --db %s' runs them", path,
+                    path);
+    result_done(&rows);
+    return r;
+}
+
+int experiments_write(const char *path, FILE *out, struct err *err)
+{
+    char *text = NULL;
+    struct db *db;
+    size_t size;
+    FILE *whole;
+    int r = db_open(path, DB_READ, &db, err);
+
+    if (r)
+        return r;
+    whole = open_memstream(&text, &size);
+    r = whole ? any(path, db, err) : err_set(err, ENOMEM, "out of memory");
+    if (!r)
+        r = page(db, whole, err);
+    if (whole && fclose(whole) && !r)
+        r = err_set(err, ENOMEM, "out of memory");
+    if (!r && (fwrite(text, 1, size, out) != size || fflush(out)))
+        r = err_set(err, errno, "cannot write: %s", strerror(errno));
+    free(text);
+    db_close(db);
+    return r;
+}
