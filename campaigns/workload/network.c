@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "campaigns/workload/guest.h"
+#include "campaigns/workload/command.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,13 +31,22 @@ static int device_up(int fd, const char *device)
     return request(fd, device, SIOCSIFFLAGS, &q);
 }
 
+/*
+ * What a machine that comes up says to its neighbours: one that asked for it while it was away
+ * would wait a second until it asks again.
+ */
+static int announce(void)
+{
+    return file_write("/proc/sys/net/ipv4/conf/eth0/arp_notify", "1");
+}
+
 int network_up(uint32_t address, uint32_t prefix_bits)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
 
     if (fd < 0)
         return -errno;
-    r = device_up(fd, "lo") ?: address_set(fd, SIOCSIFADDR, address) ?:
+    r = announce() ?: device_up(fd, "lo") ?: address_set(fd, SIOCSIFADDR, address) ?:
         address_set(fd, SIOCSIFNETMASK, htonl(UINT32_MAX << (32 - prefix_bits))) ?: device_up(fd, "eth0");
     close(fd);
     return r;
