@@ -76,6 +76,24 @@ static void a_guest_serves_the_web_and_again_after_a_warm_reboot(void **state)
     json_decref(verify);
 }
 
+/* Without an end to the connections: nobody tells domain 0 that a guest crashed. */
+static void load_finds_the_server_again(void **state)
+{
+    (void)state;
+    json_decref(machine_call(0, "{s:s}", "cmd", "guest_resume"));
+    machine_guest("web");
+    machine_exec("wcr-load " URL " 4 10 >/tmp/load 2>&1 & sleep 1; cat /proc/uptime >/tmp/crash");
+    json_decref(machine_call(0, "{s:s, s:s, s:i}", "cmd", "reboot", "mode", "enabled", "read", 0));
+    json_decref(machine_call(0, "{s:s}", "cmd", "guest_resume"));
+    machine_guest("web");
+    machine_exec("cat /proc/uptime >/tmp/back; sleep 2; "
+                 "awk -v crash=$(cut -d' ' -f1 /tmp/crash) -v back=$(cut -d' ' -f1 /tmp/back) '"
+                 "{ n = $2 - last; last = $2 } NR == 1 { next } $1 < crash { before += n } "
+                 "$1 > back { after += n } n < 1000 { silent++ } "
+                 "END { print before, silent, after; exit !(before > %d && silent > 5 && after > %d) }' /tmp/load",
+                 PAGE_BYTES, PAGE_BYTES);
+}
+
 static void there_is_one_server_and_it_has_a_tree(void **state)
 {
     (void)state;
@@ -119,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_guest_serves_the_web_and_again_after_a_warm_reboot, machine_from_warm),
+        cmocka_unit_test_setup(load_finds_the_server_again, machine_from_warm),
         cmocka_unit_test_setup(there_is_one_server_and_it_has_a_tree, machine_from_warm),
         cmocka_unit_test_setup(a_frozen_guest_has_nothing_under_way, machine_from_warm),
     };

@@ -91,6 +91,7 @@ dom0_fill()
     done
     install -m 755 "$ROOT/testbed/dom0/init" root/usr/sbin/wcr-dom0-init
     install -m 755 "$ROOT"/testbed/dom0/{block,vif-bridge} root/etc/xen/scripts/
+    install -m 755 "$ROOT/testbed/dom0/load" root/usr/bin/wcr-load
     echo 'root:x:0:0:root:/root:/bin/sh' >root/etc/passwd
     echo 'root:x:0:' >root/etc/group
     echo 'passwd: files
