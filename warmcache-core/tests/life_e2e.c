@@ -233,6 +233,44 @@ static void destroying_a_running_guest_keeps_nothing(void **state)
     next_life_is_cold();
 }
 
+static int64_t disk_reads(void)
+{
+    json_t *reply = machine_call(0, "{s:s}", "cmd", "counters");
+    int64_t ret = machine_number(reply, "disk_reads");
+
+    json_decref(reply);
+    return ret;
+}
+
+/*
+ * Catches: what was kept and is not there until somebody asks for it; a page that is adopted
+ * though it was damaged, or for a file that is gone.
+ */
+static void adopted(void **state)
+{
+    static struct machine_file files[FILES];
+    json_t *reply;
+    int64_t reads;
+
+    (void)state;
+    machine_guest_quiet();
+    machine_guest("unlink 0 sync");
+    machine_guest("poke store %" PRId64 " 5 100 165", machine_guest_number("inode", "inode 1"));
+    json_decref(machine_call(0, "{s:s, s:s, s:s, s:i}", "cmd", "reboot", "mode", "enabled", "cmdline",
+                             "wcr.adopt=1", "read", 0));
+    machine_guest("stream adopted");
+    reply = machine_call(0, "{s:s, s:s}", "cmd", "verify", "when", "reboot");
+    assert_true(machine_number(reply, "pages_reused") >= MOST - BLOCKS);
+    assert_int_equal(machine_number(reply, "pages_inconsistent"), 0);
+    json_decref(reply);
+    reads = disk_reads();
+    machine_survey(&(struct machine_life){0}, files, FILES);
+    assert_in_range(disk_reads() - reads, 1, BLOCKS);
+    assert_false(files[0].there);
+    for (unsigned f = 1; f < FILES; f++)
+        assert_int_equal(files[f].bad, 0);
+}
+
 /* Catches: pages, or the hypervisor's memory, lost a little at a time. */
 static void many_reboots(void **state)
 {
@@ -597,6 +635,7 @@ int main(void)
         LIFE(reboot_by_the_guest_keeps),
         LIFE(poweroff_keeps_nothing),
         LIFE(destroying_a_running_guest_keeps_nothing),
+        LIFE(adopted),
         LIFE(many_reboots),
         LIFE(save_and_restore),
         LIFE(pause_and_resume),
