@@ -39,9 +39,9 @@ int session_record(struct session *s, unsigned disk, const struct numbers *n, st
 struct experiment {
     const char *name, *help;
     int (*run)(struct session *s, struct err *err);
+    bool unlimited;         /* of no interest on a slow disk: only on one without a limit */
 };
 
-/* Without a slow disk: on the first of them. */
 int experiment_service(struct session *s, struct err *err);
 int experiment_file_read(struct session *s, struct err *err);
 

@@ -17,8 +17,8 @@
 #define DEFAULT_DB "results/experiments.db"
 
 static const struct experiment experiments[] = {
-    {"file-read", "a large cached file, read before and after a reboot", experiment_file_read},
-    {"service", "from a crash to the first byte, for caches of growing size", experiment_service},
+    {"file-read", "a large cached file, read before and after a reboot", experiment_file_read, false},
+    {"service", "from a crash to the first byte, for caches of growing size", experiment_service, true},
 };
 
 #define EXPERIMENTS (sizeof(experiments) / sizeof(experiments[0]))
@@ -26,6 +26,7 @@ static const struct experiment experiments[] = {
 static const struct disk disks[] = {
     {"hdd", 0.02}, {"published", 0.10}, {"nvme", 0},
 };
+enum { NO_LIMIT = 2 };
 
 #define DISKS (sizeof(disks) / sizeof(disks[0]))
 
@@ -64,8 +65,10 @@ int session_record(struct session *s, unsigned disk, const struct numbers *n, st
     if (r)
         return r;
     printf("%s, disk '%s':", n->configuration, s->disks[disk].name);
+    /* Series are for the page. */
     for (size_t i = 0; i < n->len; i++)
-        printf(" %s=%.4g", n->value[i].metric, n->value[i].value);
+        if (!n->value[i].ordinal)
+            printf(" %s %.6g %s;", n->value[i].metric, n->value[i].value, n->value[i].unit);
     putchar('\n');
     fflush(stdout);
     return 0;
@@ -87,8 +90,14 @@ static json_t *facts(const struct session *s, const struct disk *disk)
 
 static int run(struct session *s, const struct experiment *e, struct err *err)
 {
+    const struct disk *wanted = s->disks;
+    unsigned wanted_len = s->disks_len;
     int r = 0;
 
+    if (e->unlimited) {
+        s->disks = &disks[NO_LIMIT];
+        s->disks_len = 1;
+    }
     for (unsigned d = 0; d < s->disks_len && !r; d++) {
         json_t *o = facts(s, &s->disks[d]);
         char *text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
@@ -102,6 +111,8 @@ static int run(struct session *s, const struct experiment *e, struct err *err)
         r = e->run(s, err);
     for (unsigned d = 0; d < s->disks_len && !r; d++)
         r = db_experiment_finish(s->db, s->run[d], err);
+    s->disks = wanted;
+    s->disks_len = wanted_len;
     return r ? err_prefix(err, "%s", e->name) : 0;
 }
 
