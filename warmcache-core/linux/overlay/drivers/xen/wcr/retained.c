@@ -145,25 +145,21 @@ void wcr_retained_answers(const struct wcr_reuse_entry *entries, unsigned int nr
 	atomic_long_add(nr - reused, &wcr_stats[WCR_REUSE_STALE]);
 }
 
+/* Without the lock, for there may be millions: the window's pages are looked up under it. */
 bool wcr_retained_next_window(unsigned int *cursor, struct wcr_file *file,
 			      u64 *ret_first)
 {
-	unsigned long flags;
-	bool found = false;
+	while (*cursor < nr_pages) {
+		const struct retained *page = &pages[(*cursor)++];
 
-	spin_lock_irqsave(&retained_lock, flags);
-	for (; *cursor < nr_pages && !found; ++*cursor) {
-		const struct retained *page = &pages[*cursor];
-
-		if (page->state != RETAINED || page->fs_id != file->fs_id ||
-		    !page->inode || hlist_unhashed(&page->node))
+		if (page->fs_id != file->fs_id || !page->inode ||
+		    page->state != RETAINED)
 			continue;
 		file->inode = page->inode;
 		*ret_first = page->index & -(u64)WCR_WINDOW;
-		found = true;
+		return true;
 	}
-	spin_unlock_irqrestore(&retained_lock, flags);
-	return found;
+	return false;
 }
 
 u64 wcr_retained_window(const struct wcr_file *file, u64 first)
