@@ -47,7 +47,18 @@ static const char query_reads[] =
     "WHERE experiment = 'file-read' GROUP BY run_id, configuration ORDER BY run_id, " PLACE;
 
 static const char query_disks[] =
-    "SELECT DISTINCT disk, run_id FROM experiment_latest WHERE experiment = 'file-read' ORDER BY run_id";
+    "SELECT DISTINCT experiment, disk, run_id FROM experiment_latest ORDER BY run_id";
+
+/* Seconds since the crash; over a second of theirs, samples are calm enough to look at. */
+static const char query_web_lines[] =
+    "SELECT configuration AS series, ordinal / 500 / 2.0 AS x, avg(value) AS y FROM experiment_latest "
+    "WHERE run_id = ?1 AND metric = 'throughput' GROUP BY configuration, x ORDER BY " PLACE ", x";
+
+static const char query_web[] =
+    "SELECT disk, configuration, round(" VALUE("before", 0) ", 1) AS before, round(" VALUE("boot", 0) ", 2) AS boot_s, "
+    "round(" VALUE("first_second", 0) ", 1) AS first_second, round(" VALUE("recovered", 0) ", 2) AS back_after_s, "
+    "round(100 * " VALUE("recovery_share", 0) ", 1) AS percent_of_boot, round(" VALUE("lost", 0) ") AS lost_mb "
+    "FROM experiment_latest WHERE experiment = 'web' GROUP BY run_id, configuration ORDER BY run_id, " PLACE;
 
 /* Reads 1 to 3 before the reboot, 4 to 6 after. */
 static const char query_read_lines[] =
@@ -170,7 +181,9 @@ static int table(struct db *db, const char *id, const char *caption, const char 
     return 0;
 }
 
-static int read_figures(struct db *db, FILE *out, struct err *err)
+/* One of @experiment's for each disk. */
+static int disk_figures(struct db *db, const char *experiment, const struct figure *of, const char *sql,
+                        FILE *out, struct err *err)
 {
     struct result disks;
     int r = result_query(db, query_disks, 0, &disks, err);
@@ -180,14 +193,15 @@ static int read_figures(struct db *db, FILE *out, struct err *err)
     fputs("<div class=\"figures\">\n", out);
     for (unsigned i = 0; i < disks.rows && !r; i++) {
         char name[48], title[96];
-        struct figure f = {
-            .name = name, .title = title, .x = "reads: three before the reboot, three after", .y = "MB/s",
-            .description = "The table of the same numbers follows.", .settings = "set xtics 1\nset xrange [0.8:6.2]",
-        };
+        struct figure f = *of;
 
-        snprintf(name, sizeof(name), "reads%u", i);
-        snprintf(title, sizeof(title), "Reading a cached file, disk '%s'", result_text(&disks, i, "disk"));
-        r = figure_lines(db, &f, query_read_lines, result_int(&disks, i, "run_id"), out, err);
+        if (!result_is(&disks, i, "experiment", experiment))
+            continue;
+        snprintf(name, sizeof(name), "%s%u", of->name, i);
+        snprintf(title, sizeof(title), "%s, disk '%s'", of->title, result_text(&disks, i, "disk"));
+        f.name = name;
+        f.title = title;
+        r = figure_lines(db, &f, sql, result_int(&disks, i, "run_id"), out, err);
     }
     fputs("</div>\n", out);
     result_done(&disks);
@@ -208,6 +222,17 @@ static int service_figure(struct db *db, FILE *out, struct err *err)
     return r;
 }
 
+static const struct figure reads = {
+    .name = "reads", .title = "Reading a cached file", .x = "reads: three before the reboot, three after",
+    .y = "MB/s", .description = "The table of the same numbers follows.",
+    .settings = "set xtics 1\nset xrange [0.8:6.2]",
+};
+
+static const struct figure web = {
+    .name = "web", .title = "A web server", .x = "s after the crash", .y = "MB/s",
+    .description = "The table of the same reboots follows.", .settings = "",
+};
+
 static int page(struct db *db, FILE *out, struct err *err)
 {
     int r;
@@ -220,11 +245,17 @@ static int page(struct db *db, FILE *out, struct err *err)
           "docs/experiments.md tells of the machine, its disks and the configurations.</p>\n<main>\n", out);
     fputs("<h2 id=\"file-read\">Reading a file</h2>\n", out);
     if (!r)
-        r = read_figures(db, out, err);
+        r = disk_figures(db, "file-read", &reads, query_read_lines, out, err);
     if (!r)
         r = table(db, "reads", "MB/s of the last read before and of those after", query_reads,
                   "disk configuration before first second third first_slower_by_percent reboot_s warm_up_s "
                   "disk_reads pages_kept", out, err);
+    fputs("<h2 id=\"web\">A web server</h2>\n", out);
+    if (!r)
+        r = disk_figures(db, "web", &web, query_web_lines, out, err);
+    if (!r)
+        r = table(db, "webs", "MB/s before the crash, and how soon 95% of it was back after the server listened", query_web,
+                  "disk configuration before boot_s first_second back_after_s percent_of_boot lost_mb", out, err);
     fputs("<h2 id=\"service\">From a crash to service</h2>\n", out);
     if (!r)
         r = service_figure(db, out, err);

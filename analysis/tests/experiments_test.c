@@ -67,6 +67,7 @@ static void test_page(void **state)
     has(text, "Not measured.");     /* the other experiments */
     has(text, "aria-labelledby=\"reads0-title");
     has(text, "aria-labelledby=\"reads1-title");
+    assert_null(strstr(text, "aria-labelledby=\"web"));
     free(text);
 }
 

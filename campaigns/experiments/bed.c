@@ -46,21 +46,42 @@ static const char *text(const json_t *reply, const char *name)
     return s ? s : "";
 }
 
-int bed_exec(struct bed *b, struct err *err, const char *fmt, ...)
+static int exec(struct bed *b, char **ret_output, struct err *err, const char *fmt, va_list ap)
 {
     json_t *reply = NULL;
     char line[1024];
-    va_list ap;
     int r;
 
-    va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);
-    va_end(ap);
     r = bed_ask(b, &reply, err, "{s:s, s:s}", "cmd", "exec", "line", line);
     if (!r && bed_number(reply, "rc"))
         r = err_set(err, EREMOTEIO, "domain 0's '%s': status %g: %s", line, bed_number(reply, "rc"),
                     text(reply, "output"));
+    if (!r && ret_output && !(*ret_output = strdup(text(reply, "output"))))
+        r = err_set(err, ENOMEM, "out of memory");
     json_decref(reply);
+    return r;
+}
+
+int bed_exec(struct bed *b, struct err *err, const char *fmt, ...)
+{
+    va_list ap;
+    int r;
+
+    va_start(ap, fmt);
+    r = exec(b, NULL, err, fmt, ap);
+    va_end(ap);
+    return r;
+}
+
+int bed_exec_output(struct bed *b, char **ret_output, struct err *err, const char *fmt, ...)
+{
+    va_list ap;
+    int r;
+
+    va_start(ap, fmt);
+    r = exec(b, ret_output, err, fmt, ap);
+    va_end(ap);
     return r;
 }
 
@@ -141,8 +162,8 @@ int bed_on(struct bed *b, const struct bed_machine *m, struct err *err)
 
 int bed_start_guest(struct bed *b, const struct bed_machine *m, struct err *err)
 {
-    return bed_ask(b, NULL, err, "{s:s, s:i, s:i, s:i}", "cmd", "guest_start", "memory_mb",
-                   (int)m->guest_mb, "files", 1, "blocks_per_file", 1);
+    return bed_ask(b, NULL, err, "{s:s, s:i, s:i, s:i, s:b}", "cmd", "guest_start", "memory_mb",
+                   (int)m->guest_mb, "files", 1, "blocks_per_file", 1, "network", m->network);
 }
 
 void bed_off(struct bed *b)

@@ -24,6 +24,7 @@ struct bed_machine {
     unsigned dom0_mb, guest_mb, disk_mb;
     /* The guest's disk is a file, which domain 0 caches; else a device. */
     bool file_backed;
+    bool network;
 };
 
 /* Power on, and make the guest's disk. bed_off in any case. */
@@ -41,6 +42,10 @@ int bed_ask(struct bed *b, json_t **ret, struct err *err, const char *fmt, ...);
 
 /* In domain 0, by its shell; it must succeed. */
 int bed_exec(struct bed *b, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same, and the last 8 KiB that it said, which are the caller's to free. */
+int bed_exec_output(struct bed *b, char **ret_output, struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* A command of the guest's init, which must succeed. @answer may be NULL. */
 int bed_guest(struct bed *b, char answer[BED_ANSWER], struct err *err, const char *fmt, ...)

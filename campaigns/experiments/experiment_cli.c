@@ -19,6 +19,7 @@
 static const struct experiment experiments[] = {
     {"file-read", "a large cached file, read before and after a reboot", experiment_file_read, false},
     {"service", "from a crash to the first byte, for caches of growing size", experiment_service, true},
+    {"web", "a web server's throughput through a crash and a reboot", experiment_web, false},
 };
 
 #define EXPERIMENTS (sizeof(experiments) / sizeof(experiments[0]))

@@ -6,12 +6,15 @@
  *	Of so many MiB, on the disk when this returns.
  *   stream read NAME
  *	All of it, in order: "bytes=N ns=N", by the guest's clock.
+ *   stream prefetch NAME
+ *	All files of a directory, one after the other, as with "vmtouch -t": "ns=N".
  *   stream adopted
  *	Waits until the kernel has adopted what it was given back: "at=NS" since it booted.
  */
 #define _GNU_SOURCE
 #include "campaigns/workload/command.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -57,6 +60,34 @@ static int stream_read(int fd)
     return 0;
 }
 
+static int stream_prefetch(const char *name)
+{
+    unsigned long long start = now_ns();
+    struct dirent *entry;
+    char path[PATH_MAX];
+    int r = 0;
+    DIR *dir;
+
+    snprintf(path, sizeof(path), DATA_DIR "/%s", name);
+    dir = opendir(path);
+    if (!dir)
+        return -errno;
+    while (!r && (entry = readdir(dir))) {
+        int fd = entry->d_type == DT_REG ? openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC) : -1;
+        ssize_t n = 1;
+
+        while (fd >= 0 && n > 0)
+            n = read(fd, chunk, CHUNK);
+        r = n < 0 ? -errno : 0;
+        if (fd >= 0)
+            close(fd);
+    }
+    closedir(dir);
+    if (!r)
+        command_say("ns=%llu", (unsigned long long)now_ns() - start);
+    return r;
+}
+
 static int stream_adopted(void)
 {
     struct timespec nap = {0, 1000000};
@@ -88,6 +119,8 @@ static int cmd_stream(struct guest *g, int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "adopted") == 0)
         return stream_adopted();
+    if (argc == 3 && strcmp(argv[1], "prefetch") == 0)
+        return stream_prefetch(argv[2]);
     if (writes ? !mib : argc != 3 || strcmp(argv[1], "read") != 0)
         return -EINVAL;
     snprintf(path, sizeof(path), DATA_DIR "/%s", argv[2]);
