@@ -46,13 +46,16 @@ static const char *text(const json_t *reply, const char *name)
     return s ? s : "";
 }
 
-static int exec(struct bed *b, char **ret_output, struct err *err, const char *fmt, va_list ap)
+int bed_exec(struct bed *b, char **ret_output, struct err *err, const char *fmt, ...)
 {
     json_t *reply = NULL;
     char line[1024];
+    va_list ap;
     int r;
 
+    va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
     r = bed_ask(b, &reply, err, "{s:s, s:s}", "cmd", "exec", "line", line);
     if (!r && bed_number(reply, "rc"))
         r = err_set(err, EREMOTEIO, "domain 0's '%s': status %g: %s", line, bed_number(reply, "rc"),
@@ -60,28 +63,6 @@ static int exec(struct bed *b, char **ret_output, struct err *err, const char *f
     if (!r && ret_output && !(*ret_output = strdup(text(reply, "output"))))
         r = err_set(err, ENOMEM, "out of memory");
     json_decref(reply);
-    return r;
-}
-
-int bed_exec(struct bed *b, struct err *err, const char *fmt, ...)
-{
-    va_list ap;
-    int r;
-
-    va_start(ap, fmt);
-    r = exec(b, NULL, err, fmt, ap);
-    va_end(ap);
-    return r;
-}
-
-int bed_exec_output(struct bed *b, char **ret_output, struct err *err, const char *fmt, ...)
-{
-    va_list ap;
-    int r;
-
-    va_start(ap, fmt);
-    r = exec(b, ret_output, err, fmt, ap);
-    va_end(ap);
     return r;
 }
 
@@ -122,19 +103,19 @@ int bed_load(struct bed *b, const char *snapshot, struct err *err)
  */
 int bed_disk_limit(struct bed *b, double mb_per_s, struct err *err)
 {
-    return bed_exec(b, err, "cd /run/blkio && for f in read write; do "
+    return bed_exec(b, NULL, err, "cd /run/blkio && for f in read write; do "
                     "echo \"$(cat /sys/block/vdb/dev) %.0f\" >blkio.throttle.${f}_bps_device || exit; done",
                     mb_per_s * 1e6);
 }
 
 static int make_disk(struct bed *b, const struct bed_machine *m, struct err *err)
 {
-    int r = bed_exec(b, err, "mkdir /run/blkio && mount -t cgroup -o blkio blkio /run/blkio && "
+    int r = bed_exec(b, NULL, err, "mkdir /run/blkio && mount -t cgroup -o blkio blkio /run/blkio && "
                      MKFS "/dev/vdb");
 
     if (r || !m->file_backed)
         return r;
-    return bed_exec(b, err, "mkdir " BACKING " && mount -t ext4 /dev/vdb " BACKING " && "
+    return bed_exec(b, NULL, err, "mkdir " BACKING " && mount -t ext4 /dev/vdb " BACKING " && "
                     "fallocate -l %uM " BACKING "/disk && losetup /dev/loop0 " BACKING "/disk && "
                     MKFS "/dev/loop0", m->disk_mb * 3 / 4);
 }
@@ -164,6 +145,20 @@ int bed_start_guest(struct bed *b, const struct bed_machine *m, struct err *err)
 {
     return bed_ask(b, NULL, err, "{s:s, s:i, s:i, s:i, s:b}", "cmd", "guest_start", "memory_mb",
                    (int)m->guest_mb, "files", 1, "blocks_per_file", 1, "network", m->network);
+}
+
+int bed_reboot(struct bed *b, const char *mode, const char *cmdline, bool read_file, json_t **ret,
+               struct err *err)
+{
+    int r = bed_ask(b, ret, err, "{s:s, s:s, s:s, s:i}", "cmd", "reboot", "mode", mode, "cmdline", cmdline,
+                    "read", read_file);
+
+    if (r || json_is_true(json_object_get(*ret, "booted")))
+        return r;
+    r = err_set(err, EREMOTEIO, "the guest did not boot again: %s", text(*ret, "reason"));
+    json_decref(*ret);
+    *ret = NULL;
+    return r;
 }
 
 void bed_off(struct bed *b)

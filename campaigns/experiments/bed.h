@@ -34,17 +34,24 @@ void bed_off(struct bed *b);
 /* With no files but a small one, and nothing that writes. It is paused. */
 int bed_start_guest(struct bed *b, const struct bed_machine *machine, struct err *err);
 
+/*
+ * Crash the guest, if it lives, and boot it again with more words on its command line; then it reads
+ * its small file if @read_file. The agent's reply is the caller's.
+ */
+int bed_reboot(struct bed *b, const char *mode, const char *cmdline, bool read_file, json_t **ret,
+               struct err *err);
+
 int bed_save(struct bed *b, const char *snapshot, struct err *err);
 int bed_load(struct bed *b, const char *snapshot, struct err *err);
 
 /* A request to the agent, in jansson's pack format. @ret may be NULL. */
 int bed_ask(struct bed *b, json_t **ret, struct err *err, const char *fmt, ...);
 
-/* In domain 0, by its shell; it must succeed. */
-int bed_exec(struct bed *b, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-/* The same, and the last 8 KiB that it said, which are the caller's to free. */
-int bed_exec_output(struct bed *b, char **ret_output, struct err *err, const char *fmt, ...)
+/*
+ * In domain 0, by its shell; it must succeed. @ret_output (may be NULL) receives the last 8 KiB that
+ * it said, the caller's to free.
+ */
+int bed_exec(struct bed *b, char **ret_output, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* A command of the guest's init, which must succeed. @answer may be NULL. */

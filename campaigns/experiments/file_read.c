@@ -91,11 +91,7 @@ static int reboot(struct bed *b, const struct configuration *c, struct numbers *
     int r = c->planned ? bed_guest(b, NULL, err, "end reboot") : 0;
 
     if (!r)
-        r = bed_ask(b, &reply, err, "{s:s, s:s, s:s, s:i}", "cmd", "reboot", "mode", c->mode, "cmdline",
-                    c->adopt ? "wcr.adopt=1" : "", "read", 0);
-    if (!r && !json_is_true(json_object_get(reply, "booted")))
-        r = err_set(err, EREMOTEIO, "the guest did not boot again: %s",
-                    json_string_value(json_object_get(reply, "reason")));
+        r = bed_reboot(b, c->mode, c->adopt ? "wcr.adopt=1" : "", false, &reply, err);
     number(n, "reboot", 0, bed_number(reply, "reboot_ns") / 1e9, "s");
     number(n, "pages_retained", 0, bed_number(reply, "pages_retained"), "pages");
     *ret_mounted_ns = bed_number(reply, "kernel_ns") + bed_number(reply, "mount_ns");

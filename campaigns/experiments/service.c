@@ -3,8 +3,6 @@
  * From a panic to the first byte of a file, and what keeping a cache adds to a boot, for caches of
  * growing size.
  */
-#include <errno.h>
-
 #include "campaigns/experiments/experiment.h"
 
 #define READY "ready"
@@ -43,10 +41,7 @@ static int measure(struct bed *b, const char *mode, unsigned mb, struct numbers 
     if (!r)
         r = crash(b, &detect_ns, err);
     if (!r)
-        r = bed_ask(b, &reply, err, "{s:s, s:s}", "cmd", "reboot", "mode", mode);
-    if (!r && !json_is_true(json_object_get(reply, "booted")))
-        r = err_set(err, EREMOTEIO, "the guest did not boot again: %s",
-                    json_string_value(json_object_get(reply, "reason")));
+        r = bed_reboot(b, mode, "", true, &reply, err);
     if (!r) {
         number(n, "detect", mb, detect_ns / 1e9, "s");
         for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

@@ -39,15 +39,21 @@ struct series {
 /* The server's program and its files on the guest's disk; a script for who asks for them at random. */
 static int make_site(struct bed *b, unsigned files, struct err *err)
 {
-    int r = bed_exec(b, err, "mkdir /tmp/site && mount -t ext4 /dev/vdb /tmp/site && "
+    int r = bed_exec(b, NULL, err, "mkdir /tmp/site && mount -t ext4 /dev/vdb /tmp/site && "
                      "cp -a /usr/share/wcr/web /tmp/site/ && head -c %u /dev/urandom >/tmp/f && "
                      "for i in $(seq 0 %u); do cp /tmp/f /tmp/site/web/www/f$i || exit; done; umount /tmp/site",
                      FILE_KB * 1024, files - 1);
 
     if (r)
         return r;
-    return bed_exec(b, err, "echo 'request = function() return wrk.format(nil, \"/f\" .. math.random(0, %u)) end' "
+    return bed_exec(b, NULL, err, "echo 'request = function() return wrk.format(nil, \"/f\" .. math.random(0, %u)) end' "
                     ">/tmp/files.lua", files - 1);
+}
+
+/* Bytes a second in the second half: not while connections are made. */
+static double settled(const struct series *s)
+{
+    return recovery_mean(s->sample + s->len / 2, s->len - s->len / 2);
 }
 
 static int series_parse(char *text, struct series *ret, struct err *err)
@@ -74,7 +80,7 @@ static int load(struct bed *b, unsigned seconds, struct series *ret, struct err 
     int r = bed_ask(b, NULL, err, "{s:s}", "cmd", "guest_resume");
 
     if (!r)
-        r = bed_exec_output(b, &output, err, "mkfifo /tmp/never; exec 3<>/tmp/never; rm /tmp/never; "
+        r = bed_exec(b, &output, err, "mkfifo /tmp/never; exec 3<>/tmp/never; rm /tmp/never; "
                             "wrk -t 1 -c 8 -d 1h -s /tmp/files.lua http://10.77.0.2:80/ >/tmp/wrk.log 2>&1 & n=%u; "
                             "while [ $n -gt 0 ]; do n=$((n - 1)); read -r t _ </proc/uptime; "
                             "read -r x </sys/class/net/xenbr0/statistics/rx_bytes; echo \"$t $x\"; "
@@ -107,14 +113,14 @@ static int prepare(struct session *s, unsigned files, double *ret_mb_per_s, stru
         r = load(&s->bed, 2, &series, err);
     if (r)
         return r;
-    *ret_mb_per_s = recovery_mean(series.sample + series.len / 2, series.len - series.len / 2) / 1e6;
+    *ret_mb_per_s = settled(&series) / 1e6;
     return bed_save(&s->bed, READY, err);
 }
 
 static int uptime(struct bed *b, double *ret, struct err *err)
 {
     char *output = NULL;
-    int r = bed_exec_output(b, &output, err, "cat /proc/uptime");
+    int r = bed_exec(b, &output, err, "cat /proc/uptime");
 
     if (!r)
         *ret = strtod(output, NULL);
@@ -130,11 +136,7 @@ static int reboot(struct bed *b, const struct configuration *c, double *ret_cras
     int r = uptime(b, ret_crashed, err);
 
     if (!r)
-        r = bed_ask(b, &reply, err, "{s:s, s:s, s:s, s:i}", "cmd", "reboot", "mode", c->mode, "cmdline",
-                    c->cmdline, "read", 0);
-    if (!r && !json_is_true(json_object_get(reply, "booted")))
-        r = err_set(err, EREMOTEIO, "the guest did not boot again: %s",
-                    json_string_value(json_object_get(reply, "reason")));
+        r = bed_reboot(b, c->mode, c->cmdline, false, &reply, err);
     json_decref(reply);
     if (!r && c->prefetch)
         r = bed_guest(b, NULL, err, "stream prefetch web/www");
@@ -171,8 +173,7 @@ static int measure(struct session *s, unsigned disk, const struct configuration 
         r = load(&s->bed, seconds, &after, err);
     if (r)
         return r;
-    /* Not while connections are made. */
-    level = recovery_mean(before.sample + before.len / 2, before.len - before.len / 2);
+    level = settled(&before);
     back = recovery_at(after.sample, after.len, WANTED * level, WINDOW_S);
     record_series(&n, &before, crashed);
     number(&n, "throughput", 1, 0, "MB/s");
