@@ -65,7 +65,7 @@ int session_record(struct session *s, unsigned disk, const struct numbers *n, st
 
     if (r)
         return r;
-    printf("%s, disk '%s':", n->configuration, s->disks[disk].name);
+    printf("%s, disk '%s': %zu numbers;", n->configuration, s->disks[disk].name, n->len);
     /* Series are for the page. */
     for (size_t i = 0; i < n->len; i++)
         if (!n->value[i].ordinal)
