@@ -51,7 +51,7 @@ static const char query_disks[] =
 
 /* Seconds since the crash; over a second of theirs, samples are calm enough to look at. */
 static const char query_web_lines[] =
-    "SELECT configuration AS series, ordinal / 500 / 2.0 AS x, avg(value) AS y FROM experiment_latest "
+    "SELECT configuration AS series, floor(ordinal / 500.0) / 2 AS x, avg(value) AS y FROM experiment_latest "
     "WHERE run_id = ?1 AND metric = 'throughput' GROUP BY configuration, x ORDER BY " PLACE ", x";
 
 static const char query_web[] =
