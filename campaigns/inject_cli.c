@@ -19,7 +19,7 @@
 #define WAIT_MAX_S 86400
 
 struct options {
-    const char *domain, *class_name, *plan, *target, *profile, *vmlinux;
+    const char *domain, *class_name, *plan, *target, *profile, *module, *vmlinux;
     uint64_t seed, index, wait_s;
     bool json, at_once;
 };
@@ -53,6 +53,7 @@ static void usage(FILE *f)
           "  -c, --class CLASS      fault class; 'wcr faults' lists them\n"
           "  -t, --target TARGET    where, as for 'wcr plan' (default: all)\n"
           "  -p, --profile FILE     only what 'wcr run --profile' saw executed\n"
+          "  -m, --module FILE      into this module (.ko), which the guest has loaded\n"
           "  -s, --seed SEED        (default: 1)\n"
           "      --index I          number of the plan of this seed (default: 0)\n"
           "      --vmlinux FILE     the guest's kernel with symbols (default: the testbed's)\n"
@@ -65,7 +66,7 @@ static void usage(FILE *f)
           "Exit status: 0 the instruction was changed and, but for --at-once, executed; 1 it was\n"
           "not reached, and the guest is as it was; 2 an error; refused are plans that the\n"
           "guest's memory contradicts (another kernel, or one that patched the instruction when\n"
-          "it booted: try another --index), guests that are not PV or use hardware breakpoints\n"
+          "it booted: try another --index; a module that is another or not loaded), guests that are not PV or use hardware breakpoints\n"
           "themselves, and, but for --at-once, a Xen built without CONFIG_GDBSX.\n",
           f);
 }
@@ -76,8 +77,9 @@ static int options_check(const struct options *o)
         fputs("wcr inject: --domain is needed: the name or number of a running guest\n", stderr);
     else if (!o->class_name && !o->plan)
         fputs("wcr inject: --class is needed; 'wcr faults' lists the classes\n", stderr);
-    else if (o->plan && (o->class_name || o->target || o->profile || o->vmlinux))
-        fputs("wcr inject: --plan says all: without --class, --target, --profile and --vmlinux\n", stderr);
+    else if (o->plan && (o->class_name || o->target || o->profile || o->module || o->vmlinux))
+        fputs("wcr inject: --plan says all: without --class, --target, --profile, "
+              "--module and --vmlinux\n", stderr);
     else
         return 0;
     return -EINVAL;
@@ -91,18 +93,19 @@ static int options_parse(int argc, char **argv, struct options *o)
         {"target", required_argument, NULL, 't'},  {"profile", required_argument, NULL, 'p'},
         {"seed", required_argument, NULL, 's'},    {"index", required_argument, NULL, 'i'},
         {"vmlinux", required_argument, NULL, 'k'}, {"wait", required_argument, NULL, 'w'},
-        {"plan", required_argument, NULL, 'f'},
+        {"plan", required_argument, NULL, 'f'},    {"module", required_argument, NULL, 'm'},
         {"at-once", no_argument, NULL, 'o'},       {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},          {0},
     };
     int c, r = 0;
 
-    while (!r && (c = getopt_long(argc, argv, "d:c:t:p:s:w:jh", longs, NULL)) != -1) {
+    while (!r && (c = getopt_long(argc, argv, "d:c:t:p:m:s:w:jh", longs, NULL)) != -1) {
         switch (c) {
         case 'd': o->domain = optarg; break;
         case 'c': o->class_name = optarg; break;
         case 't': o->target = optarg; break;
         case 'p': o->profile = optarg; break;
+        case 'm': o->module = optarg; break;
         case 's': r = option_number("inject", "--seed", optarg, INT64_MAX, &o->seed); break;
         case 'i': r = option_number("inject", "--index", optarg, UINT32_MAX, &o->index); break;
         case 'w': r = option_number("inject", "--wait", optarg, WAIT_MAX_S, &o->wait_s); break;
@@ -149,7 +152,7 @@ static int plan_make(const struct options *o, json_t **ret, struct err *err)
 
     /* An unknown class is told by plan_draw, without a kernel. */
     if (class && class->kind == FAULT_TEXT)
-        r = vmlinux_open(o->vmlinux, NULL, o->profile, &source, err);
+        r = vmlinux_open(o->vmlinux, NULL, o->profile, o->module, &source, err);
     if (!r)
         r = plan_draw(source, o->class_name, o->target ? o->target : "all", o->seed,
                       (unsigned)o->index, &plan, err);

@@ -9,9 +9,9 @@ _wcr_options()
     case $1 in
     run) echo --db --jobs --json --check --shard --profile --executor --testbed --connect --agent --vmlinux ;;
     replay) echo --db --campaign --record --from --gdb --script --testbed ;;
-    plan) echo --class --target --profile --seed --count --index --json --vmlinux --testbed ;;
-    faults) echo --target --profile --json --vmlinux --testbed ;;
-    inject) echo --domain --class --plan --target --profile --seed --index --vmlinux --wait --at-once --json ;;
+    plan) echo --class --target --profile --module --seed --count --index --json --vmlinux --testbed ;;
+    faults) echo --target --profile --module --json --vmlinux --testbed ;;
+    inject) echo --domain --class --plan --target --profile --module --seed --index --vmlinux --wait --at-once --json ;;
     merge) echo --output --campaign --json ;;
     compare) echo --db --campaign --json ;;
     export) echo --db --format --table --columns --campaign --output ;;

@@ -164,6 +164,18 @@ uint64_t insn_branch_target(const struct insn *i)
     return va;
 }
 
+const char *code_callee(const struct code *code, const struct insn *i)
+{
+    const char *symbol = image_relocated(code->image, i->va, i->d.length);
+    uint64_t va = insn_branch_target(i);
+    const struct image_function *f;
+
+    if (symbol)
+        return va ? symbol : NULL;
+    f = va ? image_function_at(code->image, va) : NULL;
+    return f && f->va == va ? f->name : NULL;
+}
+
 bool operand_is_gpr(const ZydisDecodedOperand *op)
 {
     if (op->type != ZYDIS_OPERAND_TYPE_REGISTER)

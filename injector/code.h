@@ -54,6 +54,8 @@ bool insn_is_nop(const struct insn *i);
 /* Control may come here from elsewhere than the instruction before. */
 bool code_begins_block(const struct code *code, unsigned i);
 uint64_t insn_branch_target(const struct insn *i);  /* 0: not relative */
+/* The function that a direct call or jump leads to the begin of; NULL: none, or not known. */
+const char *code_callee(const struct code *code, const struct insn *i);
 bool operand_is_gpr(const ZydisDecodedOperand *op);
 /* xor r,r and sub r,r, which assign zero; test r,r, which reads r: one operand, named twice. */
 bool insn_is_twin(const struct insn *i);

@@ -12,6 +12,7 @@
 
 #define PAGE 4096ul
 #define VCPUS_MAX 64
+#define MODULES_MAX 4096
 
 int debug_open(struct debug *d, struct err *err)
 {
@@ -110,9 +111,21 @@ void debug_hex(char *ret, const uint8_t *bytes, unsigned len)
         sprintf(ret + 2 * i, "%02x", bytes[i]);
 }
 
-int debug_kernel_check(struct debug *d, const struct guest_kernel *kernel, struct err *err)
+/* Whether @bytes are @build_id; if not, there is @another. */
+static int build_id_check(const uint8_t *bytes, const uint8_t *build_id, const char *another,
+                          struct err *err)
 {
     char is[2 * BUILD_ID_BYTES + 1], wanted[2 * BUILD_ID_BYTES + 1];
+
+    if (memcmp(bytes, build_id, BUILD_ID_BYTES) == 0)
+        return 0;
+    debug_hex(is, bytes, BUILD_ID_BYTES);
+    debug_hex(wanted, build_id, BUILD_ID_BYTES);
+    return err_set(err, ESTALE, "%s than the plan's: build id %s, expected %s", another, is, wanted);
+}
+
+int debug_kernel_check(struct debug *d, const struct guest_kernel *kernel, struct err *err)
+{
     uint8_t bytes[BUILD_ID_BYTES];
 
     if (!kernel->build_id_va)
@@ -120,12 +133,55 @@ int debug_kernel_check(struct debug *d, const struct guest_kernel *kernel, struc
     if (debug_memory(d, kernel->build_id_va, bytes, BUILD_ID_BYTES, false, err))
         return err_set(err, ESTALE, "the guest runs another kernel than the plan's: its build id "
                        "cannot be read at 0x%" PRIx64, kernel->build_id_va);
-    if (memcmp(bytes, kernel->build_id, BUILD_ID_BYTES) == 0)
-        return 0;
-    debug_hex(is, bytes, BUILD_ID_BYTES);
-    debug_hex(wanted, kernel->build_id, BUILD_ID_BYTES);
-    return err_set(err, ESTALE, "the guest runs another kernel than the plan's: build id %s, expected "
-                   "%s", is, wanted);
+    return build_id_check(bytes, kernel->build_id, "the guest runs another kernel", err);
+}
+
+static int pointer_read(struct debug *d, uint64_t va, uint64_t *ret, struct err *err)
+{
+    return debug_memory(d, va, (uint8_t *)ret, sizeof(*ret), false, err);
+}
+
+/* The guest's struct module of that name. */
+static int module_named(struct debug *d, const struct guest_module *m, uint64_t *ret, struct err *err)
+{
+    uint64_t at = m->list_va;
+    char name[GUEST_MODULE_NAME];
+
+    for (unsigned i = 0; i < MODULES_MAX; i++) {
+        int r = pointer_read(d, at, &at, err);
+
+        if (!r && at == m->list_va)
+            return err_set(err, ESTALE, "the guest has no module '%s' loaded", m->name);
+        if (!r)
+            r = debug_memory(d, at - m->list + m->name_at, (uint8_t *)name, strlen(m->name) + 1,
+                             false, err);
+        if (r)
+            return r;
+        if (!memcmp(name, m->name, strlen(m->name) + 1)) {
+            *ret = at - m->list;
+            return 0;
+        }
+    }
+    return err_set(err, ESTALE, "the guest's list of modules has no end");
+}
+
+int debug_module_find(struct debug *d, const struct guest_module *m, uint64_t *ret, struct err *err)
+{
+    uint8_t bytes[BUILD_ID_BYTES];
+    uint64_t module = 0, rodata = 0;
+    char another[128];
+    int r = module_named(d, m, &module, err);
+
+    if (!r)
+        r = pointer_read(d, module + m->code, ret, err);
+    if (!r)
+        r = pointer_read(d, module + m->rodata, &rodata, err);
+    if (!r)
+        r = debug_memory(d, rodata + m->build_id_at, bytes, BUILD_ID_BYTES, false, err);
+    if (r)
+        return r;
+    snprintf(another, sizeof(another), "the guest loaded another build of '%s'", m->name);
+    return build_id_check(bytes, m->build_id, another, err);
 }
 
 int debug_context_get(struct debug *d, unsigned vcpu, vcpu_guest_context_any_t *ret,

@@ -51,6 +51,10 @@ int debug_memory(struct debug *d, uint64_t va, uint8_t *buf, size_t len, bool wr
 /* Whether the paused guest runs that kernel: -ESTALE. */
 int debug_kernel_check(struct debug *d, const struct guest_kernel *kernel, struct err *err);
 
+/* Where the paused guest has that module's code. -ESTALE: it has none, or one of another build. */
+int debug_module_find(struct debug *d, const struct guest_module *module, uint64_t *ret,
+                      struct err *err);
+
 /* Lower-case digits, and an end. */
 void debug_hex(char *ret, const uint8_t *bytes, unsigned len);
 

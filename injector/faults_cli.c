@@ -12,7 +12,7 @@
 #include "injector/vmlinux.h"
 
 struct options {
-    const char *target, *profile, *vmlinux, *testbed;   /* target NULL: do not count */
+    const char *target, *profile, *module, *vmlinux, *testbed;   /* target NULL: do not count */
     bool json;
 };
 
@@ -24,6 +24,7 @@ static void usage(FILE *f)
           "  -t, --target TARGET    count the candidates of the text classes there: all,\n"
           "                         dir:fs/ext4, file:..., func:..., range:... (see wcr plan)\n"
           "  -p, --profile FILE     of these only what 'wcr run --profile' saw executed\n"
+          "  -m, --module FILE      in this module (.ko) of the kernel\n"
           "  -j, --json             one object per line\n"
           "      --vmlinux FILE     kernel with symbols (default: the testbed's)\n"
           "      --testbed FILE     testbed description (default: $WCR_TESTBED, else\n"
@@ -36,16 +37,17 @@ static int options_parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {
         {"target", required_argument, NULL, 't'},  {"json", no_argument, NULL, 'j'},
-        {"profile", required_argument, NULL, 'p'},
+        {"profile", required_argument, NULL, 'p'}, {"module", required_argument, NULL, 'm'},
         {"vmlinux", required_argument, NULL, 'k'}, {"testbed", required_argument, NULL, 'T'},
         {"help", no_argument, NULL, 'h'},          {0},
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "t:p:jh", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "t:p:m:jh", longs, NULL)) != -1) {
         switch (c) {
         case 't': o->target = optarg; break;
         case 'p': o->profile = optarg; break;
+        case 'm': o->module = optarg; break;
         case 'j': o->json = true; break;
         case 'k': o->vmlinux = optarg; break;
         case 'T': o->testbed = optarg; break;
@@ -57,7 +59,7 @@ static int options_parse(int argc, char **argv, struct options *o)
         fprintf(stderr, "wcr faults: unexpected argument '%s'\n", argv[optind]);
         return -EINVAL;
     }
-    if ((o->vmlinux || o->profile) && !o->target)
+    if ((o->vmlinux || o->profile || o->module) && !o->target)
         o->target = "all";
     return 0;
 }
@@ -159,7 +161,7 @@ int cmd_faults(int argc, char **argv)
     if (r)
         return r > 0 ? WCR_EXIT_OK : WCR_EXIT_ERROR;
     if (o.target)
-        r = vmlinux_open(o.vmlinux, o.testbed, o.profile, &source, &err);
+        r = vmlinux_open(o.vmlinux, o.testbed, o.profile, o.module, &source, &err);
     if (!r)
         r = o.json ? json_print(source, &o, &err) : table_print(source, &o, &err);
     if (r)

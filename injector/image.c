@@ -16,6 +16,14 @@ const struct image_section *image_section(const struct image *image, const char 
     return NULL;
 }
 
+const struct image_section *image_section_numbered(const struct image *image, size_t index)
+{
+    for (size_t i = 0; i < image->sections_len; i++)
+        if (image->sections[i].index == index)
+            return &image->sections[i];
+    return NULL;
+}
+
 static const struct image_section *section_of(const struct image *image, uint64_t va,
                                               uint64_t len)
 {
@@ -35,7 +43,7 @@ const uint8_t *image_at(const struct image *image, uint64_t va, uint64_t len)
     return s && s->bytes ? s->bytes + (va - s->va) : NULL;
 }
 
-static int sections_load(struct image *image, struct err *err)
+static int sections_load(struct image *image, bool module, struct err *err)
 {
     size_t names, n;
     Elf_Scn *scn = NULL;
@@ -51,13 +59,16 @@ static int sections_load(struct image *image, struct err *err)
         GElf_Shdr sh;
         Elf_Data *data;
 
-        if (!gelf_getshdr(scn, &sh) || !(sh.sh_flags & SHF_ALLOC) || !sh.sh_addr)
+        if (!gelf_getshdr(scn, &sh) || !(sh.sh_flags & SHF_ALLOC) || (!sh.sh_addr && !module))
             continue;
         name = elf_strptr(image->elf, names, sh.sh_name);
         snprintf(s->name, sizeof(s->name), "%s", name ? name : "");
+        s->index = elf_ndxscn(scn);
         s->va = sh.sh_addr;
         s->size = sh.sh_size;
+        s->align = sh.sh_addralign;
         s->code = sh.sh_flags & SHF_EXECINSTR;
+        s->writable = sh.sh_flags & SHF_WRITE;
         data = sh.sh_type == SHT_NOBITS ? NULL : elf_rawdata(scn, NULL);
         s->bytes = data && data->d_size == sh.sh_size ? data->d_buf : NULL;
         image->sections_len++;
@@ -85,6 +96,11 @@ static bool symbols_each(const struct image *image, symbol_fn *fn, void *ctx)
             if (!gelf_getsym(data, i, &sym) || sym.st_shndx == SHN_UNDEF)
                 continue;
             name = elf_strptr(image->elf, sh.sh_link, sym.st_name);
+            if (*image->module) {
+                const struct image_section *s = image_section_numbered(image, sym.st_shndx);
+
+                sym.st_value += s ? s->va : 0;
+            }
             if (name && *name)
                 fn(ctx, name, &sym);
         }
@@ -142,7 +158,8 @@ struct function_load {
 static enum image_region region_of(const struct function_load *l, const char *section,
                                    uint64_t va)
 {
-    if (strcmp(section, ".text") != 0)
+    /* Of a module, ".text.unlikely" and the like stand apart. */
+    if (strcmp(section, ".text") != 0 && strncmp(section, ".text.", 6) != 0)
         return REGION_INIT;
     for (size_t i = 0; i < MARKS; i++)
         if (va >= l->start[i] && va < l->end[i])
@@ -237,12 +254,14 @@ static int build_id_load(struct image *image, struct err *err)
 
     while ((scn = elf_nextscn(image->elf, scn))) {
         size_t off = 0, name, desc;
+        const struct image_section *s;
         Elf_Data *data;
         GElf_Shdr sh;
         GElf_Nhdr nh;
 
         if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_NOTE)
             continue;
+        s = image_section_numbered(image, elf_ndxscn(scn));
         data = elf_getdata(scn, NULL);
         while (data && (off = gelf_getnote(data, off, &nh, &name, &desc)) > 0) {
             const uint8_t *p = (const uint8_t *)data->d_buf;
@@ -252,35 +271,43 @@ static int build_id_load(struct image *image, struct err *err)
                 continue;
             for (unsigned i = 0; i < 20; i++)
                 snprintf(image->build_id + 2 * i, 3, "%02x", p[desc + i]);
-            image->build_id_va = sh.sh_addr ? sh.sh_addr + desc : 0;
+            image->build_id_va = s ? s->va + desc : 0;
             return 0;
         }
     }
     return err_set(err, ENOEXEC, "no build id (link with --build-id=sha1)");
 }
 
-static int image_load(struct image *image, struct err *err)
+static int image_load(struct image *image, bool module, struct err *err)
 {
     GElf_Ehdr eh;
     int r;
 
     elf_version(EV_CURRENT);
-    image->elf = elf_begin(image->fd, ELF_C_READ_MMAP, NULL);
+    /* Private: what is relocated is not the file. */
+    image->elf = elf_begin(image->fd, ELF_C_READ_MMAP_PRIVATE, NULL);
     if (!image->elf || elf_kind(image->elf) != ELF_K_ELF || !gelf_getehdr(image->elf, &eh))
-        return err_set(err, ENOEXEC, "not an ELF file (a vmlinux is wanted, not a bzImage)");
-    if (eh.e_machine != EM_X86_64 || (eh.e_type != ET_EXEC && eh.e_type != ET_DYN))
-        return err_set(err, ENOEXEC, "not an x86-64 executable");
-    r = sections_load(image, err);
+        return err_set(err, ENOEXEC, "not an ELF file (%s)", module ? "a .ko is wanted; a .ko.xz or "
+                       ".ko.zst has to be unpacked" : "a vmlinux is wanted, not a bzImage");
+    if (eh.e_machine != EM_X86_64 ||
+        (module ? eh.e_type != ET_REL : eh.e_type != ET_EXEC && eh.e_type != ET_DYN))
+        return err_set(err, ENOEXEC, "not an x86-64 %s", module ? "module (.ko)" : eh.e_type == ET_REL ?
+                       "kernel (a module goes with --module)" : "executable");
+    r = sections_load(image, module, err);
+    if (!r && module)
+        r = image_module_layout(image, err);
     if (!r)
         r = functions_load(image, err);
     if (!r)
         r = build_id_load(image, err);
+    if (!r && module)
+        r = image_module_relocate(image, err);
     if (!r)
         r = image_patch_load(image, err);
     return r;
 }
 
-int image_open(const char *path, struct image **ret, struct err *err)
+static int open_any(const char *path, bool module, struct image **ret, struct err *err)
 {
     struct image *image = calloc(1, sizeof(*image));
     int r;
@@ -291,7 +318,7 @@ int image_open(const char *path, struct image **ret, struct err *err)
     if (image->fd < 0) {
         r = err_set(err, errno, "%s: %s", path, strerror(errno));
     } else {
-        r = image_load(image, err);
+        r = image_load(image, module, err);
         if (r)
             err_prefix(err, "%s", path);
     }
@@ -303,11 +330,22 @@ int image_open(const char *path, struct image **ret, struct err *err)
     return 0;
 }
 
+int image_open(const char *path, struct image **ret, struct err *err)
+{
+    return open_any(path, false, ret, err);
+}
+
+int image_open_module(const char *path, struct image **ret, struct err *err)
+{
+    return open_any(path, true, ret, err);
+}
+
 void image_free(struct image *image)
 {
     if (!image)
         return;
     image_dwarf_free(image);
+    free(image->relocations);
     free(image->patched);
     free(image->functions);
     free(image->sections);

@@ -3,6 +3,8 @@
  * A kernel image with symbols: its functions, their bytes, what the kernel patches at boot,
  * and, from DWARF when it is there, file names and lines. Read-only once opened, but for
  * DWARF, which is read when first asked for. Addresses are those of the link, which a PV guest's are.
+ *
+ * Or a loadable module: then addresses count from where its code is loaded.
  */
 #ifndef WCR_INJECTOR_IMAGE_H
 #define WCR_INJECTOR_IMAGE_H
@@ -11,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "injector/guest_kernel.h"
 #include "lib/err.h"
 
 enum image_region {
@@ -33,6 +36,7 @@ struct image_range {
 struct image;
 
 int image_open(const char *path, struct image **ret, struct err *err);
+int image_open_module(const char *path, struct image **ret, struct err *err);
 void image_free(struct image *image);
 
 const char *image_build_id(const struct image *image);      /* hexadecimal */
@@ -46,6 +50,23 @@ const struct image_function *image_function_at(const struct image *image, uint64
 
 /* Whether the kernel rewrites any of [va, va + len) at boot or later. */
 bool image_patched(const struct image *image, uint64_t va, unsigned len);
+
+/* The module's name; NULL: it is a kernel. */
+const char *image_module(const struct image *image);
+
+/*
+ * Whether the loader of a module writes an address into [va, va + len): the symbol's whose it is, ""
+ * if it has no name or it is an address near it. Else NULL.
+ */
+const char *image_relocated(const struct image *image, uint64_t va, unsigned len);
+
+/*
+ * How a guest with that @kernel is asked where it loaded @module. Takes source file names of
+ * @module, if it has DWARF, to be relative to the tree that the kernel's are. -ENODATA: the
+ * kernel's DWARF does not tell; -EOPNOTSUPP: its modules are not like any known here.
+ */
+int image_module_find(struct image *module, struct image *kernel, struct guest_module *ret,
+                      struct err *err);
 
 /* -ENODATA when the image has no DWARF. */
 int image_load_dwarf(struct image *image, struct err *err);

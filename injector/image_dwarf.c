@@ -157,7 +157,9 @@ int image_load_dwarf(struct image *image, struct err *err)
         r = err_set(err, ENODATA, "the kernel has no DWARF");
     if (!r) {
         qsort(image->units, image->units_len, sizeof(*image->units), unit_cmp);
-        root_find(image);
+        /* A module's is its kernel's. */
+        if (!image_module(image))
+            root_find(image);
     }
     return r;
 }

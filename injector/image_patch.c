@@ -62,11 +62,14 @@ static bool table_section(const struct image *image, const char *name, struct ta
     return true;
 }
 
+/* A table of the kernel's, between two symbols, or a module's section. */
 static bool table_symbols(const struct image *image, const char *start, const char *end,
-                          struct table *ret)
+                          const char *section, struct table *ret)
 {
     uint64_t a, b;
 
+    if (image_module(image))
+        return table_section(image, section, ret);
     if (!image_symbol(image, start, &a) || !image_symbol(image, end, &b) || b <= a)
         return false;
     *ret = (struct table){image_at(image, a, b - a), a, b - a};
@@ -152,7 +155,7 @@ static int mcount(struct collect *c, struct err *err)
     struct table t;
     int r = 0;
 
-    if (!table_symbols(c->image, "__start_mcount_loc", "__stop_mcount_loc", &t))
+    if (!table_symbols(c->image, "__start_mcount_loc", "__stop_mcount_loc", "__mcount_loc", &t))
         return 0;
     for (uint64_t i = 0; !r && i + 8 <= t.size; i += 8) {
         uint64_t va;
@@ -222,9 +225,11 @@ int image_patch_load(struct image *image, struct err *err)
     for (size_t i = 0; !r && i < sizeof(thunks) / sizeof(thunks[0]); i++)
         if (table_section(image, thunks[i], &t))
             r = relative_table(&c, &t, 4, CALL_LEN + 1, err);
-    if (!r && table_symbols(image, "__start_static_call_sites", "__stop_static_call_sites", &t))
+    if (!r && table_symbols(image, "__start_static_call_sites", "__stop_static_call_sites",
+                            ".static_call_sites", &t))
         r = relative_table(&c, &t, 8, CALL_LEN, err);
-    if (!r && table_symbols(image, "__start___jump_table", "__stop___jump_table", &t))
+    if (!r && table_symbols(image, "__start___jump_table", "__stop___jump_table", "__jump_table",
+                            &t))
         r = relative_table(&c, &t, 16, CALL_LEN, err);
     if (!r)
         r = mcount(&c, err);

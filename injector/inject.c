@@ -23,33 +23,50 @@
 struct injection {
     struct debug d;
     struct text_fault fault;
+    uint64_t va;                /* of the site, in the guest */
     bool armed;                 /* debug registers set, debugging on */
     bool activated;
 };
 
-static int memory_check(struct injection *in, struct err *err)
+static int bytes_check(struct injection *in, struct err *err)
 {
     const struct text_fault *f = &in->fault;
     char is[2 * TEXT_FAULT_BYTES + 1], wanted[2 * TEXT_FAULT_BYTES + 1];
     uint8_t bytes[TEXT_FAULT_BYTES];
-    int r = debug_kernel_check(&in->d, &f->kernel, err);
+    bool same = true;
+    int r = debug_memory(&in->d, in->va, bytes, f->len, false, err);
 
-    if (!r)
-        r = debug_memory(&in->d, f->va, bytes, f->len, false, err);
     if (r)
         return r;
-    if (memcmp(bytes, f->old_bytes, f->len) != 0) {
-        debug_hex(is, bytes, f->len);
-        debug_hex(wanted, f->old_bytes, f->len);
-        return err_set(err, ESTALE, "0x%" PRIx64 ": the guest has %s where the plan expects %s: its "
-                       "kernel patched this site", f->va, is, wanted);
-    }
-    return 0;
+    for (unsigned i = 0; i < f->len; i++)
+        same = same && (f->any[i] || bytes[i] == f->old_bytes[i]);
+    if (same)
+        return 0;
+    debug_hex(is, bytes, f->len);
+    debug_hex(wanted, f->old_bytes, f->len);
+    for (unsigned i = 0; i < f->len; i++)
+        if (f->any[i])
+            memcpy(wanted + 2 * i, "??", 2);
+    return err_set(err, ESTALE, "0x%" PRIx64 ": the guest has %s where the plan expects %s: its "
+                   "kernel patched this site", in->va, is, wanted);
+}
+
+/* Is it that kernel, and that module; where in it is the site, and what? */
+static int memory_check(struct injection *in, struct err *err)
+{
+    const struct text_fault *f = &in->fault;
+    uint64_t code = 0;
+    int r = debug_kernel_check(&in->d, &f->kernel, err);
+
+    if (!r && *f->module.name)
+        r = debug_module_find(&in->d, &f->module, &code, err);
+    in->va = code + f->va;
+    return r ? r : bytes_check(in, err);
 }
 
 static int memory_write(struct injection *in, struct err *err)
 {
-    return debug_memory(&in->d, in->fault.va, in->fault.new_bytes, in->fault.len, true, err);
+    return debug_memory(&in->d, in->va, in->fault.new_bytes, in->fault.len, true, err);
 }
 
 static int breakpoint_set(struct injection *in, unsigned vcpu, struct err *err)
@@ -63,16 +80,16 @@ static int breakpoint_set(struct injection *in, unsigned vcpu, struct err *err)
     if (dr[7] & DR7_ENABLE_ANY)
         return err_set(err, EBUSY, "domain %" PRIu32 ", vCPU %u: the guest uses hardware "
                        "breakpoints itself, or another injection waits", in->d.domid, vcpu);
-    dr[0] = in->fault.va;
+    dr[0] = in->va;
     dr[6] = DR6_DEFAULT;
     dr[7] = DR7_DEFAULT | DR7_ENABLE_0;
     r = debug_context_set(&in->d, vcpu, &any, err);
     if (!r)
         r = debug_context_get(&in->d, vcpu, &any, err);
     /* A hypervisor takes a context and leaves out what it does not like. */
-    if (!r && (dr[0] != in->fault.va || !(dr[7] & DR7_ENABLE_0)))
+    if (!r && (dr[0] != in->va || !(dr[7] & DR7_ENABLE_0)))
         r = err_set(err, EOPNOTSUPP, "domain %" PRIu32 ", vCPU %u: the hypervisor refused the "
-                    "breakpoint at 0x%" PRIx64, in->d.domid, vcpu, in->fault.va);
+                    "breakpoint at 0x%" PRIx64, in->d.domid, vcpu, in->va);
     return r;
 }
 
@@ -84,7 +101,7 @@ static int breakpoint_clear(struct injection *in, unsigned vcpu, struct err *err
 
     if (r)
         return r == -ENODATA ? 0 : r;
-    if (dr[0] != in->fault.va)
+    if (dr[0] != in->va)
         return 0;
     dr[0] = 0;
     dr[6] = DR6_DEFAULT;
@@ -124,7 +141,7 @@ static int hits_count(struct injection *in, unsigned *ret, struct err *err)
 
         if (r && r != -ENODATA)
             return r;
-        if (!r && (any.x64.debugreg[6] & DR6_HIT_0) && any.x64.user_regs.rip == in->fault.va)
+        if (!r && (any.x64.debugreg[6] & DR6_HIT_0) && any.x64.user_regs.rip == in->va)
             ++*ret;
     }
     return 0;
@@ -209,7 +226,10 @@ static int resolve(struct injection *in, unsigned *ret_hits, struct err *err)
 
     if (r || !*ret_hits)
         return r;
-    r = memory_write(in, err);
+    /* A module may have gone meanwhile, and another come in its place. */
+    r = bytes_check(in, err);
+    if (!r)
+        r = memory_write(in, err);
     if (!r)
         r = disarm(in, err);
     for (unsigned i = 0; !r && i < *ret_hits; i++)

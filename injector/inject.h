@@ -23,13 +23,15 @@
 #define TEXT_FAULT_BYTES 16
 
 struct text_fault {
-    uint64_t va;                    /* guest-virtual, of the instruction's first byte */
+    uint64_t va;                    /* of the instruction's first byte; in the module, if one is named */
     uint8_t old_bytes[TEXT_FAULT_BYTES], new_bytes[TEXT_FAULT_BYTES];
+    bool any[TEXT_FAULT_BYTES];     /* not compared: old bytes that the module's loader writes */
     unsigned len;
     struct guest_kernel kernel;
+    struct guest_module module;
 };
 
-/* From a plan's JSON: "va", "old", "new", and the kernel. -EINVAL. */
+/* From a plan's JSON: "va", "old", "new", the kernel, and the module if there is one. -EINVAL. */
 int text_fault_from_json(const json_t *plan, struct text_fault *ret, struct err *err);
 
 struct injection;
@@ -45,7 +47,7 @@ enum injection_mode {
  * @vcpus: 0: all of them.
  *
  * -ESTALE: the memory is not what the plan says (the kernel patched the site, or is another
- * one); -EFAULT: it cannot be read; -EOPNOTSUPP: the hypervisor cannot tell of the hit, or
+ * one, or has another such module or none); -EFAULT: it cannot be read; -EOPNOTSUPP: the hypervisor cannot tell of the hit, or
  * the domain is not PV; -EBUSY: the guest uses its breakpoints itself; and errors of Xen's.
  * Nothing was changed then.
  */

@@ -4,9 +4,10 @@
 #include <string.h>
 
 static const struct mutate_class classes[] = {
-    {"TEXT", mutate_text}, {"NOP", mutate_nop},   {"INIT", mutate_init}, {"DST", mutate_dst},
-    {"SRC", mutate_src},   {"PTR", mutate_ptr},   {"BR", mutate_br},     {"LOOP", mutate_loop},
-    {"OBO", mutate_obo},   {"I/F", mutate_if},     {"LOCK", mutate_lock},
+    {"TEXT", mutate_text, false}, {"NOP", mutate_nop, true},    {"INIT", mutate_init, true},
+    {"DST", mutate_dst, false},   {"SRC", mutate_src, false},   {"PTR", mutate_ptr, false},
+    {"BR", mutate_br, true},      {"LOOP", mutate_loop, false}, {"OBO", mutate_obo, false},
+    {"I/F", mutate_if, true},     {"LOCK", mutate_lock, true},
 };
 
 const struct mutate_class *mutate_class_find(const char *name)

@@ -19,6 +19,7 @@ typedef bool mutate_variant_fn(const struct code *code, unsigned i, unsigned *n,
 struct mutate_class {
     const char *name;
     mutate_variant_fn *variant;
+    bool deletes;       /* all of the instruction, whatever its operands are */
 };
 
 const struct mutate_class *mutate_class_find(const char *name);

@@ -29,14 +29,10 @@ static int name_cmp(const void *name, const void *lock)
 bool mutate_lock(const struct code *code, unsigned i, unsigned *n, uint8_t *bytes)
 {
     const struct insn *insn = &code->insns[i];
-    uint64_t to = insn_branch_target(insn);
-    const struct image_function *f;
+    const char *callee = code_callee(code, insn);
 
-    if (*n || !insn_is_call(insn) || !to)
-        return false;
-    f = image_function_at(code->image, to);
-    if (!f || f->va != to ||
-        !bsearch(f->name, locks, sizeof(locks) / sizeof(locks[0]), sizeof(locks[0]), name_cmp))
+    if (*n || !insn_is_call(insn) || !callee ||
+        !bsearch(callee, locks, sizeof(locks) / sizeof(locks[0]), sizeof(locks[0]), name_cmp))
         return false;
     change_to_nop(insn, bytes);
     *n = 1;

@@ -27,7 +27,9 @@ struct sites {
 };
 
 struct plan_source {
-    struct image *image;
+    struct image *image;        /* that faults go into */
+    struct image *kernel;       /* the same, or that of the module */
+    struct guest_module module;
     struct code code;
     struct sites sites;         /* of the last class and target asked for */
     struct profile *profile;      /* NULL: everything is executed */
@@ -46,8 +48,31 @@ int plan_source_open(const char *vmlinux, struct plan_source **ret, struct err *
         free(s);
         return r;
     }
+    s->kernel = s->image;
     code_init(&s->code, s->image);
     *ret = s;
+    return 0;
+}
+
+int plan_source_use_module(struct plan_source *s, const char *path, struct err *err)
+{
+    struct image *module;
+    int r = image_open_module(path, &module, err);
+
+    if (r)
+        return r;
+    r = image_module_find(module, s->kernel, &s->module, err);
+    if (r) {
+        image_free(module);
+        return r;
+    }
+    code_done(&s->code);
+    if (s->image != s->kernel)
+        image_free(s->image);
+    s->image = module;
+    code_init(&s->code, s->image);
+    s->sites.class_name[0] = '\0';
+    s->dwarf_tried = false;
     return 0;
 }
 
@@ -58,7 +83,9 @@ void plan_source_free(struct plan_source *s)
     code_done(&s->code);
     free(s->sites.p);
     profile_free(s->profile);
-    image_free(s->image);
+    if (s->image != s->kernel)
+        image_free(s->image);
+    image_free(s->kernel);
     free(s);
 }
 
@@ -113,6 +140,17 @@ static uint64_t block_watched(const struct plan_source *s, unsigned i)
     return 0;
 }
 
+/*
+ * What the kernel rewrites is not known, and of what a module's loader completes only what stays:
+ * to delete it is all that can be told.
+ */
+static bool is_known(const struct plan_source *s, const struct mutate_class *class,
+                     const struct insn *insn)
+{
+    return !image_patched(s->image, insn->va, insn->d.length) &&
+           (class->deletes || !image_relocated(s->image, insn->va, insn->d.length));
+}
+
 static int function_enumerate(struct plan_source *s, const struct mutate_class *class,
                               const struct target *target, uint32_t number, struct err *err)
 {
@@ -127,7 +165,7 @@ static int function_enumerate(struct plan_source *s, const struct mutate_class *
         if (s->profile && code_begins_block(&s->code, i))
             executed = profile_has(s->profile, block_watched(s, i));
         if (executed && target_has_va(target, insn->va) && class->variant(&s->code, i, &n, bytes) &&
-            !image_patched(s->image, insn->va, insn->d.length))
+            is_known(s, class, insn))
             r = site_add(&s->sites, number, (uint32_t)(insn->va - s->code.function->va), err);
     }
     return r;
@@ -276,6 +314,7 @@ static void text_fill(struct plan_source *s, const struct mutate_class *mutate, 
     const struct insn *insn = &s->code.insns[i];
     uint8_t ways[WAYS_MAX][PLAN_BYTES];
     unsigned n = 0, len = 0;
+    const char *symbol;
 
     while (len < WAYS_MAX && mutate->variant(&s->code, i, &n, ways[len]))
         len++;
@@ -285,8 +324,14 @@ static void text_fill(struct plan_source *s, const struct mutate_class *mutate, 
     memcpy(ret->new_bytes, ways[rng_below(rng, len)], ret->len);
     snprintf(ret->symbol, sizeof(ret->symbol), "%s", s->code.function->name);
     ret->offset = insn->va - s->code.function->va;
+    for (unsigned k = 0; k < ret->len; k++)
+        ret->relocated |= (uint16_t)(!!image_relocated(s->image, ret->va + k, 1) << k);
     code_format(&s->code.decoder, ret->old_bytes, ret->len, ret->va, ret->old_asm,
                 sizeof(ret->old_asm));
+    symbol = image_relocated(s->image, ret->va, ret->len);
+    if (symbol && *symbol)
+        snprintf(ret->old_asm + strlen(ret->old_asm), sizeof(ret->old_asm) - strlen(ret->old_asm),
+                 "  <%s>", symbol);
     code_format(&s->code.decoder, ret->new_bytes, ret->len, ret->va, ret->new_asm,
                 sizeof(ret->new_asm));
     image_source(s->image, ret->va, ret->source, sizeof(ret->source));
@@ -322,8 +367,9 @@ static int text_draw(struct plan_source *s, const char *class_name, const char *
         return err_set(err, EIO, "%s+0x%x: no longer an instruction", f->name, site.offset);
     ret->text = true;
     ret->candidates = s->sites.len;
-    snprintf(ret->build_id, sizeof(ret->build_id), "%s", image_build_id(s->image));
-    ret->build_id_va = image_build_id_va(s->image);
+    snprintf(ret->build_id, sizeof(ret->build_id), "%s", image_build_id(s->kernel));
+    ret->build_id_va = image_build_id_va(s->kernel);
+    ret->module = s->module;
     text_fill(s, mutate, (unsigned)i, &rng, ret);
     ret->delay_ms = PLAN_DELAY_MIN_MS +
                     (uint32_t)rng_below(&rng, PLAN_DELAY_MAX_MS - PLAN_DELAY_MIN_MS + 1);

@@ -3,7 +3,7 @@
  * Fault classes and fault plans.
  *
  * A plan is a fault as data: which bytes of the kernel's text become which others, or with
- * which parameters a run-time fault is loaded. It follows from (build id of the kernel,
+ * which parameters a run-time fault is loaded. It follows from (build id of the kernel or module,
  * target, class, seed, index) alone; for run-time classes from (class, seed, index).
  *
  * classes.c holds the class table and needs nothing else; plan.c and what is below it need
@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "injector/guest_kernel.h"
 #include "injector/profile.h"
 #include "lib/err.h"
 
@@ -56,12 +57,14 @@ struct plan {
     bool text;
     uint32_t delay_ms;              /* from the running workload to the injection */
     /* text faults */
+    struct guest_module module;     /* unless nameless, va counts from its code on */
     uint64_t va;                    /* of the instruction's first byte */
     char symbol[128];
     uint64_t offset;                /* of va in symbol */
     char source[256];               /* "fs/ext4/inode.c:123"; empty when unknown */
     uint8_t old_bytes[PLAN_BYTES], new_bytes[PLAN_BYTES];
     unsigned len;
+    uint16_t relocated;             /* bit i: the module's loader writes old_bytes[i] */
     char old_asm[96], new_asm[96];
     uint64_t candidates;            /* sites the draw was made from */
     char profile[17];               /* the id of what they were limited to; empty: nothing */
@@ -82,6 +85,12 @@ int plan_source_open(const char *vmlinux, struct plan_source **ret, struct err *
 void plan_source_free(struct plan_source *source);
 const char *plan_source_build_id(const struct plan_source *source);
 uint64_t plan_source_build_id_va(const struct plan_source *source);   /* where a guest has it */
+
+/*
+ * From now on plans are for the module @path, of that kernel, of which DWARF tells how a guest is asked
+ * where it loaded the module. Errors as for plan_source_open; -ENODATA: no DWARF.
+ */
+int plan_source_use_module(struct plan_source *source, const char *path, struct err *err);
 
 /*
  * From now on only what @profile (stolen; NULL: none) says was executed is a candidate.

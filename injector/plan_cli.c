@@ -12,7 +12,7 @@
 #include "injector/vmlinux.h"
 
 struct options {
-    const char *class_name, *target, *profile, *vmlinux, *testbed;
+    const char *class_name, *target, *profile, *module, *vmlinux, *testbed;
     uint64_t seed, first, count;
     bool json;
 };
@@ -31,6 +31,8 @@ static void usage(FILE *f)
           "                           func:ext4_readdir\n"
           "                           range:START-END   addresses, hexadecimal\n"
           "  -p, --profile FILE     only what 'wcr run --profile' saw executed\n"
+          "  -m, --module FILE      into this module (.ko) of the kernel; all, ranges and\n"
+          "                         addresses are its own\n"
           "  -s, --seed SEED        (default: 1)\n"
           "  -n, --count N          plans to print (default: 1)\n"
           "      --index I          number of the first one (default: 0)\n"
@@ -48,7 +50,7 @@ static int options_parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {
         {"class", required_argument, NULL, 'c'},   {"target", required_argument, NULL, 't'},
-        {"profile", required_argument, NULL, 'p'},
+        {"profile", required_argument, NULL, 'p'}, {"module", required_argument, NULL, 'm'},
         {"seed", required_argument, NULL, 's'},    {"count", required_argument, NULL, 'n'},
         {"index", required_argument, NULL, 'i'},   {"json", no_argument, NULL, 'j'},
         {"vmlinux", required_argument, NULL, 'k'}, {"testbed", required_argument, NULL, 'T'},
@@ -56,11 +58,12 @@ static int options_parse(int argc, char **argv, struct options *o)
     };
     int c, r = 0;
 
-    while (!r && (c = getopt_long(argc, argv, "c:t:p:s:n:jh", longs, NULL)) != -1) {
+    while (!r && (c = getopt_long(argc, argv, "c:t:p:m:s:n:jh", longs, NULL)) != -1) {
         switch (c) {
         case 'c': o->class_name = optarg; break;
         case 't': o->target = optarg; break;
         case 'p': o->profile = optarg; break;
+        case 'm': o->module = optarg; break;
         case 's': r = option_number("plan", "--seed", optarg, INT64_MAX, &o->seed); break;
         case 'n': r = option_number("plan", "--count", optarg, INT64_MAX, &o->count); break;
         case 'i': r = option_number("plan", "--index", optarg, INT64_MAX, &o->first); break;
@@ -112,7 +115,7 @@ static void instruction_print(const char *name, const char *bytes, const char *a
 
 void plan_print(const json_t *plan)
 {
-    const json_t *params = json_object_get(plan, "params");
+    const json_t *params = json_object_get(plan, "params"), *module = json_object_get(plan, "module");
 
     if (params) {
         if (json_object_get(params, "hi"))
@@ -121,8 +124,9 @@ void plan_print(const json_t *plan)
         printf("  seed of its own: %" JSON_INTEGER_FORMAT "\n", number(params, "seed"));
         return;
     }
-    printf("  %s %s+0x%" PRIx64 "  %s\n", text(plan, "va"), text(plan, "symbol"),
-           (uint64_t)number(plan, "offset"), text(plan, "source"));
+    printf("  %s%s%s %s+0x%" PRIx64 "  %s\n", module ? text(module, "name") : "", module ? "+" : "",
+           text(plan, "va"), text(plan, "symbol"), (uint64_t)number(plan, "offset"),
+           text(plan, "source"));
     instruction_print("old", text(plan, "old"), text(plan, "old_asm"));
     instruction_print("new", text(plan, "new"), text(plan, "new_asm"));
     printf("  one of %" JSON_INTEGER_FORMAT " candidates in %s\n", number(plan, "candidates"),
@@ -170,7 +174,7 @@ int cmd_plan(int argc, char **argv)
     /* An unknown class is told by plan_draw, without a kernel. */
     class = fault_class_find(o.class_name);
     if (class && class->kind == FAULT_TEXT)
-        r = vmlinux_open(o.vmlinux, o.testbed, o.profile, &source, &err);
+        r = vmlinux_open(o.vmlinux, o.testbed, o.profile, o.module, &source, &err);
     if (!r)
         r = plans_print(&o, source, &err);
     if (r)

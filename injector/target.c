@@ -39,8 +39,8 @@ int target_parse(const char *text, struct target *ret, struct err *err)
     if (!strcmp(text, "all"))
         return 0;
     if (!strncmp(text, "module:", 7))
-        return err_set(err, EINVAL, "target '%s': loaded modules are out of reach of text faults; "
-                       "build the code into the kernel and name it by dir:, file: or func:", text);
+        return err_set(err, EINVAL, "target '%s': a module is named by its file, with --module FILE; "
+                       "the target is where in it", text);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         size_t len = strlen(kinds[i].prefix);
 
@@ -130,29 +130,30 @@ bool target_has_va(const struct target *t, uint64_t va)
 
 int target_explain(const struct target *t, const struct image *image, struct err *err)
 {
+    const char *what = image_module(image) ? "module" : "kernel";
     size_t n;
     const struct image_function *f = image_functions(image, &n);
 
     switch (t->kind) {
     case TARGET_DIRECTORY:
-        return err_set(err, ENOENT, "target 'dir:%s': no function of this kernel comes from there "
+        return err_set(err, ENOENT, "target 'dir:%s': no function of this %s comes from there "
                        "(directories are relative to the source tree, as in dir:fs/ext4)",
-                       t->name);
+                       t->name, what);
     case TARGET_FILE:
-        return err_set(err, ENOENT, "target 'file:%s': no function of this kernel was compiled "
+        return err_set(err, ENOENT, "target 'file:%s': no function of this %s was compiled "
                        "from that file (files are relative to the source tree, as in "
-                       "file:fs/ext4/inode.c)", t->name);
+                       "file:fs/ext4/inode.c)", t->name, what);
     case TARGET_FUNCTION:
         for (size_t i = 0; i < n; i++)
             if (name_matches(f[i].name, t->name))
                 return err_set(err, ENOENT, "target 'func:%s': its code is freed after boot or "
                                "never runs", t->name);
-        return err_set(err, ENOENT, "target 'func:%s': this kernel has no function of that name "
-                       "(it may have been inlined into its callers)", t->name);
+        return err_set(err, ENOENT, "target 'func:%s': this %s has no function of that name "
+                       "(it may have been inlined into its callers)", t->name, what);
     case TARGET_RANGE:
         return err_set(err, ENOENT, "target 'range:%" PRIx64 "-%" PRIx64 "': no function there",
                        t->start, t->end);
     default:
-        return err_set(err, ENOENT, "the kernel has no functions");
+        return err_set(err, ENOENT, "the %s has no functions", what);
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "injector/vmlinux.h"
 
+#include <errno.h>
+
 #include "injector/profile.h"
 #include "testbed/env.h"
 #include "testbed/testbed.h"
@@ -32,15 +34,20 @@ static int open_any(const char *vmlinux, const char *testbed, struct plan_source
     return r;
 }
 
-int vmlinux_open(const char *vmlinux, const char *testbed, const char *profile,
+int vmlinux_open(const char *vmlinux, const char *testbed, const char *profile, const char *module,
                  struct plan_source **ret, struct err *err)
 {
     int r;
 
     *ret = NULL;
+    if (profile && module)
+        return err_set(err, EINVAL, "a profile is of the kernel, not of its modules: leave out "
+                       "--profile or --module");
     r = open_any(vmlinux, testbed, ret, err);
     if (!r && profile)
         r = narrow(*ret, profile, err);
+    if (!r && module)
+        r = plan_source_use_module(*ret, module, err);
     if (r) {
         plan_source_free(*ret);
         *ret = NULL;

@@ -309,6 +309,17 @@ static bool wants_if(const struct oracle *o, const cs_insn *i)
     return false;
 }
 
+/* The function that a call goes to, also in a module that is not loaded; NULL: unknown. */
+static const char *callee(const struct oracle *o, const cs_insn *i)
+{
+    const char *symbol = image_relocated(o->image, i->address, i->size);
+    const struct image_function *f = image_function_at(o->image, destination(i));
+
+    if (!in_group(i, X86_GRP_CALL))
+        return NULL;
+    return symbol ? symbol : f && f->va == destination(i) ? f->name : NULL;
+}
+
 /* By their names, and not those whose answer matters. */
 static bool wants_lock(const struct oracle *o, const cs_insn *i)
 {
@@ -316,15 +327,15 @@ static bool wants_lock(const struct oracle *o, const cs_insn *i)
                                         "mutex_unlock*", "down*", "up", "up_read", "up_write"};
     static const char *const answer[] = {"*_irqsave", "*_interruptible", "*_killable", "*_timeout",
                                          "*trylock*", "downgrade_*", "*_nested", "*.cold"};
-    const struct image_function *f = image_function_at(o->image, destination(i));
+    const char *name = callee(o, i);
     bool found = false;
 
-    if (!in_group(i, X86_GRP_CALL) || !f || f->va != destination(i))
+    if (!name)
         return false;
     for (size_t k = 0; k < LEN(locks); k++)
-        found |= !fnmatch(locks[k], f->name, 0);
+        found |= !fnmatch(locks[k], name, 0);
     for (size_t k = 0; k < LEN(answer); k++)
-        found &= fnmatch(answer[k], f->name, 0) != 0;
+        found &= fnmatch(answer[k], name, 0) != 0;
     return found;
 }
 

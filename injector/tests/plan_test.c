@@ -119,23 +119,28 @@ static void recorded_line(const struct plan *p, char *ret, size_t size)
 }
 
 /*
- * Every class over a kernel that is the same on every machine. What was drawn is left in
- * build/tests/recorded.txt: it replaces RECORDED when plans are meant to be others.
+ * Every class over a kernel that is the same on every machine, and over a module. What was drawn is
+ * left in build/tests/recorded.txt: it replaces RECORDED when plans are meant to be others.
  */
 static void text_plans_are_for_ever(void **state)
 {
-    struct plan_source *s = source_open("build/tests/recorded");
+    struct plan_source *kernel = source_open("build/tests/recorded");
+    struct plan_source *module = source_open("build/tests/kernel-core");
+    struct err err;
     FILE *recorded = fopen(RECORDED, "r"), *drawn = fopen("build/tests/recorded.txt", "w");
     char wanted[256], line[256], first[600] = "";
 
     (void)state;
     assert_non_null(recorded);
     assert_non_null(drawn);
-    for (size_t c = 0; c < fault_classes_len; c++) {
-        if (fault_classes[c].kind != FAULT_TEXT)
+    assert_int_equal(plan_source_use_module(module, "build/tests/recorded.ko", &err), 0);
+    for (size_t c = 0; c < 2 * fault_classes_len; c++) {
+        const struct fault_class *class = &fault_classes[c % fault_classes_len];
+
+        if (class->kind != FAULT_TEXT)
             continue;
         for (unsigned seed = 1; seed <= 5; seed++) {
-            struct plan p = draw(s, fault_classes[c].name, "all", seed, 0);
+            struct plan p = draw(c < fault_classes_len ? kernel : module, class->name, "all", seed, 0);
 
             recorded_line(&p, line, sizeof(line));
             fputs(line, drawn);
@@ -149,7 +154,8 @@ static void text_plans_are_for_ever(void **state)
         snprintf(first, sizeof(first), "recorded, and not drawn: %s", wanted);
     fclose(recorded);
     fclose(drawn);
-    plan_source_free(s);
+    plan_source_free(kernel);
+    plan_source_free(module);
     if (*first)
         fail_msg("%s: %s", RECORDED, first);
 }
@@ -273,7 +279,7 @@ static void errors(void **state)
     refused(s, "TXET", "all", EINVAL, "known: TEXT");
     refused(NULL, "TEXT", "all", EINVAL, "vmlinux");
     refused(s, "TEXT", "fs/ext4", EINVAL, "dir:");
-    refused(s, "TEXT", "module:ext4", EINVAL, "build the code into the kernel");
+    refused(s, "TEXT", "module:ext4", EINVAL, "--module FILE");
     refused(s, "TEXT", "range:10-10", EINVAL, "range:START-END");
     refused(NULL, "PANIC", "nonsense", EINVAL, "unknown target");
     refused(s, "TEXT", "dir:fs/ext4", ENOENT, "no function");

@@ -57,6 +57,33 @@ static void without_build_id(void **state)
     assert_int_equal(f.kernel.build_id_va, 0);
 }
 
+#define KEY "\"build_id\": \"000102030405060708090a0b0c0d0e0f10111213\""
+#define PLACE "\"build_id_at\": 4112, \"list_va\": \"0xffffffff82000020\", \"list\": 8, \"name_at\": 24, " \
+    "\"code\": 320, \"rodata\": 376"
+
+static void in_a_module(void **state)
+{
+    struct text_fault f;
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(parse("{\"va\": \"0x0\", \"old\": \"e8????????\", \"new\": \"0f1f440000\", \"module\": "
+                           "{\"name\": \"ext4\", " KEY ", " PLACE "}}", &f, &err), 0);
+    assert_int_equal(f.va, 0);
+    assert_int_equal(f.old_bytes[0], 0xe8);
+    assert_false(f.any[0]);
+    for (unsigned i = 1; i < 5; i++)
+        assert_true(f.any[i]);
+    assert_string_equal(f.module.name, "ext4");
+    assert_int_equal(f.module.build_id[19], 0x13);
+    assert_int_equal(f.module.build_id_at, 4112);
+    assert_int_equal(f.module.list_va, 0xffffffff82000020);
+    assert_int_equal(f.module.list, 8);
+    assert_int_equal(f.module.name_at, 24);
+    assert_int_equal(f.module.code, 320);
+    assert_int_equal(f.module.rodata, 376);
+}
+
 static void longest_instruction(void **state)
 {
     struct text_fault f;
@@ -93,6 +120,12 @@ static void broken_plans(void **state)
         {"{" SITE ", \"old\": \"000102030405060708090a0b0c0d0e0f10\", \"new\": \"90\"}", "1 to 16"},
         {"{" SITE ", " BYTES ", \"build_id_va\": \"0x10\"}", "'build_id'"},
         {"{" SITE ", " BYTES ", \"build_id_va\": \"0x10\", \"build_id\": \"0102\"}", "expected 20"},
+        {"{" SITE ", \"old\": \"9?\", \"new\": \"90\"}", "no hexadecimal byte"},
+        {"{" SITE ", \"old\": \"90\", \"new\": \"??\"}", "no hexadecimal byte"},
+        {"{" SITE ", " BYTES ", \"module\": \"ext4\"}", "'module'"},
+        {"{" SITE ", " BYTES ", \"module\": {\"name\": \"ext4\", " KEY "}}", "'module'"},
+        {"{" SITE ", " BYTES ", \"module\": {\"name\": \"\", " KEY ", " PLACE "}}", "empty"},
+        {"{" SITE ", " BYTES ", \"module\": {\"name\": \"ext4\", " PLACE "}}", "'build_id'"},
     };
 
     (void)state;
@@ -112,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_plan),
         cmocka_unit_test(without_build_id),
+        cmocka_unit_test(in_a_module),
         cmocka_unit_test(longest_instruction),
         cmocka_unit_test(broken_plans),
     };
