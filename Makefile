@@ -55,7 +55,7 @@ ALL_LDLIBS = $(eval ALL_LDLIBS := $(call pkg_libs,$(ALL_LIBS)) $(WCR_LDLIBS) $(A
 
 objs = $(patsubst %.c,$(B)/$(1)/%.o,$(2) $(COMMON_SRCS))
 
-.PHONY: all help wcr agent guest testbed testbed-stock testbed-debian campaign check \
+.PHONY: all help wcr agent guest tests testbed testbed-stock testbed-debian campaign check \
 	check-unit check-e2e check-debian check-runtime check-slurm check-kills check-source bench experiments fuzz \
 	clean packages test-packages docs patches-refresh
 
@@ -149,13 +149,15 @@ TWICE := $(strip $(foreach t,$(sort $(notdir $(UNIT_TESTS) $(ALL_E2E_TESTS) $(BE
 	$(if $(word 2,$(filter $(t),$(notdir $(UNIT_TESTS) $(ALL_E2E_TESTS) $(BENCHES)))),$(t))))
 $(if $(TWICE),$(error two tests have the same file name, and so the same variables: $(TWICE)))
 
-check: all check-source $(UNIT_BINS) $(filter $(B)/%,$(E2E_BINS)) testbed test-packages ## all tests, also end to end on the testbed
+tests: $(filter $(B)/%,$(call runnable,$(UNIT_TESTS) $(ALL_E2E_TESTS) $(BENCHES))) ## build every test and benchmark
+
+check: all check-source tests testbed test-packages ## all tests, also end to end on the testbed
 	testbed/build/run-tests.sh $(UNIT_BINS) $(E2E_BINS)
 
 check-unit: check-source $(UNIT_BINS) ## the unit tests, under ASan and UBSan
 	testbed/build/run-tests.sh $(UNIT_BINS)
 
-check-e2e: wcr agent $(filter $(B)/%,$(E2E_BINS)) testbed test-packages ## the tests on the testbed alone
+check-e2e: wcr agent tests testbed test-packages ## the tests on the testbed alone
 	testbed/build/run-tests.sh $(E2E_BINS)
 
 check-debian: wcr testbed-debian $(call runnable,$(DEBIAN_TESTS)) ## faults into a guest with a kernel as Debian ships it

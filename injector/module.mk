@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-injector_plan_SRCS := $(addprefix injector/,addresses.c classes.c code.c image.c image_dwarf.c \
-	image_module.c image_patch.c mutate.c mutate_lock.c mutate_operand.c plan.c plan_json.c profile.c target.c)
+injector_image_SRCS := $(addprefix injector/,image.c image_dwarf.c image_module.c image_patch.c)
+injector_plan_SRCS := $(injector_image_SRCS) $(addprefix injector/,addresses.c classes.c code.c mutate.c \
+	mutate_lock.c mutate_operand.c plan.c plan_json.c profile.c target.c)
 
 WCR_SRCS += $(injector_plan_SRCS) injector/faults_cli.c injector/plan_cli.c injector/vmlinux.c
 WCR_LIBS += jansson libdw libelf libxxhash smartcols

@@ -12,5 +12,4 @@ MACHINE_SRCS := $(addprefix testbed/,env.c jsonl.c qmp.c testbed.c testbed_confi
 	testbed_qemu.c tests/machine.c)
 
 E2E_TESTS += testbed/tests/testbed_e2e
-testbed_e2e_SRCS = testbed/tests/testbed_e2e.c $(MACHINE_SRCS) \
-	$(addprefix injector/,image.c image_dwarf.c image_patch.c)
+testbed_e2e_SRCS = testbed/tests/testbed_e2e.c $(MACHINE_SRCS) $(injector_image_SRCS)
