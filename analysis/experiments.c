@@ -24,7 +24,8 @@ static const char query_targets[] =
     "(3, 'the same after a planned reboot', 'file-read', 'warm-planned', 'degradation', 100, '%', NULL, 5), "
     "(4, 'time after the server listens until 95% of the throughput is back, of the boot time', 'web', 'warm', "
     "'recovery_share', 100, '%', NULL, 5), "
-    "(5, 'what a neighbour on the same disk loses meanwhile', 'web', 'warm', 'neighbour_loss', 100, '%', NULL, 5), "
+    "(5, 'what a neighbour on the same disk loses until the server is back', 'neighbour', 'warm', "
+    "'neighbour_loss', 100, '%', NULL, 5), "
     "(6, 'what a kept page adds to a boot (largest cache)', 'service', 'warm', 'added', 1, 'instructions', NULL, 3000)) "
     "SELECT question, disk, round(value * factor, 1) + 0.0 AS measured, g.unit AS unit, published, target, "
     "CASE WHEN round(value * factor, 1) <= target THEN 'met' ELSE 'missed' END AS verdict, max(v.ordinal) "
@@ -49,16 +50,28 @@ static const char query_reads[] =
 static const char query_disks[] =
     "SELECT DISTINCT experiment, disk, run_id FROM experiment_latest ORDER BY run_id";
 
-/* Seconds since the crash; over a second of theirs, samples are calm enough to look at. */
-static const char query_web_lines[] =
-    "SELECT configuration AS series, floor(ordinal / 500.0) / 2 AS x, avg(value) AS y FROM experiment_latest "
-    "WHERE run_id = ?1 AND metric = 'throughput' GROUP BY configuration, x ORDER BY " PLACE ", x";
+/* Seconds since the crash. */
+#define LINES(metric)                                                                              \
+    "SELECT configuration AS series, ordinal / 1000.0 AS x, value AS y FROM experiment_latest "    \
+    "WHERE run_id = ?1 AND metric = '" metric "' ORDER BY " PLACE ", x"
 
-static const char query_web[] =
-    "SELECT disk, configuration, round(" VALUE("before", 0) ", 1) AS before, round(" VALUE("boot", 0) ", 2) AS boot_s, "
-    "round(" VALUE("first_second", 0) ", 1) AS first_second, round(" VALUE("recovered", 0) ", 2) AS back_after_s, "
-    "round(100 * " VALUE("recovery_share", 0) ", 1) AS percent_of_boot, round(" VALUE("lost", 0) ") AS lost_mb "
-    "FROM experiment_latest WHERE experiment = 'web' GROUP BY run_id, configuration ORDER BY run_id, " PLACE;
+static const char query_web_lines[] = LINES("throughput");
+static const char query_neighbour_lines[] = LINES("neighbour");
+
+#define WEB(experiment)                                                                                   \
+    "SELECT disk, configuration, round(" VALUE("before", 0) ", 1) AS before, "                            \
+    "round(" VALUE("boot", 0) ", 2) AS boot_s, round(" VALUE("first_second", 0) ", 1) AS first_second, "  \
+    "round(" VALUE("recovered", 0) ", 2) AS back_after_s, "                                               \
+    "round(100 * " VALUE("recovery_share", 0) ", 1) AS percent_of_boot, "                                 \
+    "round(" VALUE("lost", 0) ") AS lost_mb, "                                                            \
+    "round(" VALUE("neighbour_before", 0) ", 1) AS neighbour_before, "                                    \
+    "round(100 * " VALUE("neighbour_loss", 0) ", 1) + 0.0 AS neighbour_lost_percent, "                    \
+    "round(" VALUE("neighbour_lost", 0) ", 1) + 0.0 AS neighbour_lost_mb "                                \
+    "FROM experiment_latest WHERE experiment = '" experiment "' GROUP BY run_id, configuration "          \
+    "ORDER BY run_id, " PLACE
+
+static const char query_web[] = WEB("web");
+static const char query_neighbour[] = WEB("neighbour");
 
 /* Reads 1 to 3 before the reboot, 4 to 6 after. */
 static const char query_read_lines[] =
@@ -228,6 +241,11 @@ static const struct figure reads = {
     .settings = "set xtics 1\nset xrange [0.8:6.2]",
 };
 
+static const struct figure neighbour = {
+    .name = "neighbour", .title = "What a neighbour reads", .x = "s after the crash", .y = "MB/s",
+    .description = "The table of the same reboots follows.", .settings = "",
+};
+
 static const struct figure web = {
     .name = "web", .title = "A web server", .x = "s after the crash", .y = "MB/s",
     .description = "The table of the same reboots follows.", .settings = "",
@@ -256,6 +274,13 @@ static int page(struct db *db, FILE *out, struct err *err)
     if (!r)
         r = table(db, "webs", "MB/s before the crash, and how soon 95% of it was back after the server listened", query_web,
                   "disk configuration before boot_s first_second back_after_s percent_of_boot lost_mb", out, err);
+    fputs("<h2 id=\"neighbour\">A neighbour on the same disk</h2>\n", out);
+    if (!r)
+        r = disk_figures(db, "neighbour", &neighbour, query_neighbour_lines, out, err);
+    if (!r)
+        r = table(db, "neighbours", "MB/s that the server sends and the neighbour reads before the crash, and what "
+                  "the neighbour loses until the server is back", query_neighbour,
+                  "disk configuration before neighbour_before boot_s back_after_s neighbour_lost_percent neighbour_lost_mb", out, err);
     fputs("<h2 id=\"service\">From a crash to service</h2>\n", out);
     if (!r)
         r = service_figure(db, out, err);

@@ -15,15 +15,24 @@
 #define BED_NS_PER_INSTRUCTION 2        /* QEMU's icount shift=1 */
 #define BED_ANSWER 256
 
+/* Where the guest's disk comes from, in domain 0. */
+enum bed_disk {
+    BED_DEVICE,             /* a device of its own */
+    BED_FILE,               /* a file, which domain 0 caches */
+    BED_SHARED,             /* half a device, whose other half is a neighbour's */
+};
+
 struct bed {
     struct testbed_config config;
     struct testbed *tb;
+    const char *disk;       /* the guest's, as domain 0 calls it */
+    unsigned neighbour;     /* its domain; 0: there is none */
 };
 
 struct bed_machine {
-    unsigned dom0_mb, guest_mb, disk_mb;
-    /* The guest's disk is a file, which domain 0 caches; else a device. */
-    bool file_backed;
+    unsigned dom0_mb, guest_mb;
+    unsigned disk_mb;       /* of the device */
+    enum bed_disk disk;
     bool network;
 };
 
@@ -33,6 +42,12 @@ void bed_off(struct bed *b);
 
 /* With no files but a small one, and nothing that writes. It is paused. */
 int bed_start_guest(struct bed *b, const struct bed_machine *machine, struct err *err);
+
+/*
+ * On BED_SHARED: another guest, which reads its disk without an end, bypassing every cache, from now
+ * on. It has nothing to do with warm caches, and is never paused.
+ */
+int bed_start_neighbour(struct bed *b, struct err *err);
 
 /*
  * Crash the guest, if it lives, and boot it again with more words on its command line; then it reads

@@ -43,6 +43,7 @@ struct experiment {
 };
 
 int experiment_service(struct session *s, struct err *err);
+int experiment_neighbour(struct session *s, struct err *err);
 int experiment_web(struct session *s, struct err *err);
 int experiment_file_read(struct session *s, struct err *err);
 

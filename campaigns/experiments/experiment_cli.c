@@ -11,7 +11,7 @@
 #include "cli/number.h"
 #include "cli/version.h"
 
-#define MIN_MB 64
+#define MIN_MB 16
 /* What the guest has besides its cache: the kernel and the initrd come there again. */
 #define KERNEL_MB 64
 #define DEFAULT_DB "results/experiments.db"
@@ -20,6 +20,7 @@ static const struct experiment experiments[] = {
     {"file-read", "a large cached file, read before and after a reboot", experiment_file_read, false},
     {"service", "from a crash to the first byte, for caches of growing size", experiment_service, true},
     {"web", "a web server's throughput through a crash and a reboot", experiment_web, false},
+    {"neighbour", "the same beside a guest that reads the same disk", experiment_neighbour, false},
 };
 
 #define EXPERIMENTS (sizeof(experiments) / sizeof(experiments[0]))

@@ -71,7 +71,7 @@ static int prepare(struct session *s, bool file_backed, double before[READS], st
         .dom0_mb = file_backed ? 2 * s->file_mb + 256 : 512,
         .guest_mb = s->guest_mb,
         .disk_mb = 2 * s->file_mb,
-        .file_backed = file_backed,
+        .disk = file_backed ? BED_FILE : BED_DEVICE,
     };
     int r = bed_on(&s->bed, &machine, err);
 

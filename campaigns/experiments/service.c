@@ -57,10 +57,11 @@ static int measure(struct bed *b, const char *mode, unsigned mb, struct numbers 
 
 static int sizes(struct session *s, struct numbers *normal, struct numbers *warm, struct err *err)
 {
+    unsigned smallest_mb = s->file_mb < SMALLEST_MB ? s->file_mb : SMALLEST_MB;
     double cold, kept, pages;
     int r = 0;
 
-    for (unsigned mb = SMALLEST_MB; mb <= s->file_mb && !r; mb *= 2) {
+    for (unsigned mb = smallest_mb; mb <= s->file_mb && !r; mb *= 2) {
         r = bed_guest(&s->bed, NULL, err, "stream write big %u", mb);
         if (!r)
             r = bed_save(&s->bed, READY, err);

@@ -6,6 +6,8 @@
  *	Of so many MiB, on the disk when this returns.
  *   stream read NAME
  *	All of it, in order: "bytes=N ns=N", by the guest's clock.
+ *   stream churn NAME
+ *	The same without an end, from the disk each time, in four places at once.
  *   stream prefetch NAME
  *	All files of a directory, one after the other, as with "vmtouch -t": "ns=N".
  *   stream adopted
@@ -26,12 +28,17 @@
 
 #define CHUNK (128u * 1024)
 #define CHUNKS_PER_MIB 8
+#define CHURN_READERS 4
 #define STATS "/sys/kernel/debug/xen_wcr/stats"
 
 static _Alignas(4096) char chunk[CHUNK];
 
-static int stream_write(struct guest *g, int fd, unsigned long mib)
+static int stream_write(struct guest *g, int fd, const char *size)
 {
+    unsigned long mib = strtoul(size, NULL, 10);
+
+    if (!mib)
+        return -EINVAL;
     for (unsigned long i = 0; i < mib * CHUNKS_PER_MIB; i++) {
         ssize_t n;
 
@@ -47,11 +54,12 @@ static int stream_write(struct guest *g, int fd, unsigned long mib)
 }
 
 /* Without a heartbeat: that is a write to another disk. */
-static int stream_read(int fd)
+static int stream_read(struct guest *g, int fd, const char *unused)
 {
     unsigned long long bytes = 0, start = now_ns();
     ssize_t n;
 
+    (void)g, (void)unused;
     while ((n = read(fd, chunk, CHUNK)) > 0)
         bytes += (unsigned long long)n;
     if (n < 0)
@@ -60,27 +68,39 @@ static int stream_read(int fd)
     return 0;
 }
 
-static int stream_prefetch(const char *name)
+static int stream_churn(struct guest *g, int fd, const char *unused)
+{
+    off_t chunks = lseek(fd, 0, SEEK_END) / CHUNK, reader = 0;
+
+    (void)g, (void)unused;
+    while (reader < CHURN_READERS - 1 && fork() == 0)
+        reader++;
+    for (off_t i = chunks * reader / CHURN_READERS; pread(fd, chunk, CHUNK, i * CHUNK) >= 0;)
+        i = i + 1 < chunks ? i + 1 : 0;
+    if (reader)
+        _exit(1);
+    return -errno;
+}
+
+static int stream_prefetch(struct guest *g, int fd, const char *unused)
 {
     unsigned long long start = now_ns();
     struct dirent *entry;
-    char path[PATH_MAX];
+    DIR *dir = fdopendir(dup(fd));
     int r = 0;
-    DIR *dir;
 
-    snprintf(path, sizeof(path), DATA_DIR "/%s", name);
-    dir = opendir(path);
+    (void)g, (void)unused;
     if (!dir)
         return -errno;
     while (!r && (entry = readdir(dir))) {
-        int fd = entry->d_type == DT_REG ? openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC) : -1;
+        int file = entry->d_type == DT_REG ? openat(fd, entry->d_name, O_RDONLY | O_CLOEXEC) : -1;
         ssize_t n = 1;
 
-        while (fd >= 0 && n > 0)
-            n = read(fd, chunk, CHUNK);
+        while (file >= 0 && n > 0)
+            n = read(file, chunk, CHUNK);
         r = n < 0 ? -errno : 0;
-        if (fd >= 0)
-            close(fd);
+        if (file >= 0)
+            close(file);
     }
     closedir(dir);
     if (!r)
@@ -112,24 +132,34 @@ static int stream_adopted(void)
 
 static int cmd_stream(struct guest *g, int argc, char **argv)
 {
-    bool writes = argc == 4 && strcmp(argv[1], "write") == 0;
-    unsigned long mib = writes ? strtoul(argv[3], NULL, 10) : 0;
-    char path[PATH_MAX];
-    int fd, r;
+    static const struct {
+        const char *name;
+        int argc, flags;
+        int (*run)(struct guest *g, int fd, const char *argument);
+    } verbs[] = {
+        {"write", 4, O_WRONLY | O_CREAT | O_TRUNC, stream_write},
+        {"read", 3, O_RDONLY, stream_read},
+        {"churn", 3, O_RDONLY | O_DIRECT, stream_churn},
+        {"prefetch", 3, O_RDONLY | O_DIRECTORY, stream_prefetch},
+    };
 
     if (argc == 2 && strcmp(argv[1], "adopted") == 0)
         return stream_adopted();
-    if (argc == 3 && strcmp(argv[1], "prefetch") == 0)
-        return stream_prefetch(argv[2]);
-    if (writes ? !mib : argc != 3 || strcmp(argv[1], "read") != 0)
-        return -EINVAL;
-    snprintf(path, sizeof(path), DATA_DIR "/%s", argv[2]);
-    fd = open(path, writes ? O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    r = writes ? stream_write(g, fd, mib) : stream_read(fd);
-    close(fd);
-    return r;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        char path[PATH_MAX];
+        int fd, r;
+
+        if (argc != verbs[i].argc || strcmp(argv[1], verbs[i].name) != 0)
+            continue;
+        snprintf(path, sizeof(path), DATA_DIR "/%s", argv[2]);
+        fd = open(path, verbs[i].flags | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return -errno;
+        r = verbs[i].run(g, fd, argv[3]);
+        close(fd);
+        return r;
+    }
+    return -EINVAL;
 }
 
 const struct command stream_commands[] = {

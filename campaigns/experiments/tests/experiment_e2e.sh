@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Catches: an experiment that does not run any more, a warm guest that is slower than it was, a cold one
-# that is not, a page without their numbers.
+# Catches: an experiment that does not run any more, a warm guest that is slower than it was or a burden to
+# its neighbour, a cold one that is not, a page without their numbers.
 set -eu
 cd "$(dirname -- "$0")/../../.."
 work=$(mktemp -d /var/tmp/wcr-experiment-XXXXXX)
@@ -10,17 +10,23 @@ db=$work/db
 
 fail() { echo "not ok: $*"; exit 1; }
 
-build/wcr experiment file-read --file-mb 64 --disk published --db "$db" || fail "the experiment"
+build/wcr experiment file-read --file-mb 64 --disk published --db "$db" || fail "file-read"
+build/wcr experiment neighbour --file-mb 16 --disk published --db "$db" || fail "neighbour"
 
-# The first read after a reboot is slower by so many percent.
-degradation()
+# METRIC CONFIGURATION: in whole percent.
+percent()
 {
     sqlite3 "$db" "SELECT CAST(100 * value AS INTEGER) FROM experiment_latest
-        WHERE metric = 'degradation' AND configuration = '$1'"
+        WHERE metric = '$1' AND configuration = '$2'"
 }
+at_least() { [ "$(percent "$1" "$2")" -ge "$3" ] || fail "$2: $1 $(percent "$1" "$2")%, not $3 at least"; }
+at_most() { [ "$(percent "$1" "$2")" -le "$3" ] || fail "$2: $1 $(percent "$1" "$2")%, not $3 at most"; }
 
-for name in normal file-backed; do [ "$(degradation $name)" -ge 50 ] || fail "$name: $(degradation $name)%"; done
-for name in warm warm-planned file-backed-warm; do [ "$(degradation $name)" -le 5 ] || fail "$name: $(degradation $name)%"; done
+for name in normal file-backed; do at_least degradation $name 50; done
+for name in warm warm-planned file-backed-warm; do at_most degradation $name 5; done
+# What the neighbour cannot read is what the server reads: of 16 MB, when it boots cold.
+for name in normal prefetch; do at_least neighbour_lost $name 1000; done
+at_most neighbour_lost warm 300
 
 build/wcr report --experiments "$db" -o "$work/page.html" || fail "the page"
-[ "$(grep -o '>met<' "$work/page.html" | wc -l)" -eq 3 ] || fail "the page does not say that its targets are met"
+[ "$(grep -o '>met<' "$work/page.html" | wc -l)" -ge 3 ] || fail "the page does not say that its targets are met"
