@@ -19,7 +19,7 @@
 #define WANTED 0.95
 #define NAP "0.05"              /* of the sampling shell's */
 #define SAMPLES_A_SECOND 20
-#define SECONDS_MAX 200
+#define SECONDS_MAX 400
 #define TAKEN_MAX 8000          /* bytes at once; the agent's answer has room for them */
 #define SETTLE_S 2
 #define BEFORE_S 5
