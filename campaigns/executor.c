@@ -15,11 +15,11 @@ const struct executor_ops *executor_find(const char *name)
 
 json_t *executor_guest_start(const struct spec *spec)
 {
-    return json_pack("{s:s, s:i, s:i, s:s, s:i, s:i, s:I, s:s, s:s, s:i}", "cmd", "guest_start",
+    return json_pack("{s:s, s:i, s:i, s:s, s:i, s:i, s:I, s:s, s:s, s:s, s:i}", "cmd", "guest_start",
                      "memory_mb", (int)spec->guest.memory_mb, "vcpus", (int)spec->guest.vcpus,
                      "policy", "enabled", "files", (int)spec->workload.files, "blocks_per_file",
                      (int)spec->workload.blocks_per_file, "seed",
                      (json_int_t)spec->workload.seed, "filesystem", spec->workload.filesystem,
-                     "mount_options", spec->workload.mount_options, "deadline_ms",
-                     (int)spec->boot_deadline_ms);
+                     "mount_options", spec->workload.mount_options, "program",
+                     spec->workload.program, "deadline_ms", (int)spec->boot_deadline_ms);
 }

@@ -16,7 +16,7 @@ runner_test_SRCS := campaigns/tests/runner_test.c campaigns/runner.c campaigns/s
 spec_test_SRCS := campaigns/tests/spec_test.c campaigns/spec.c injector/classes.c
 
 E2E_TESTS += $(addprefix campaigns/tests/,chaos_e2e mechanism_e2e inject_e2e profile_e2e web_e2e kill_e2e.sh \
-	replay_e2e.sh)
+	program_e2e.sh replay_e2e.sh)
 # Recursive, as others below: modules that come later add to these.
 chaos_e2e_SRCS = campaigns/tests/chaos_e2e.c $(filter-out cli/main.c,$(WCR_SRCS))
 chaos_e2e_LDLIBS = $(WCR_LDLIBS)
@@ -24,7 +24,7 @@ mechanism_e2e_SRCS = campaigns/tests/mechanism_e2e.c $(MACHINE_SRCS)
 web_e2e_SRCS = campaigns/tests/web_e2e.c $(MACHINE_SRCS)
 RUNTIME_TESTS += campaigns/tests/runtime_e2e
 runtime_e2e_SRCS = campaigns/tests/runtime_e2e.c $(MACHINE_SRCS)
-DEBIAN_TESTS += campaigns/tests/inject_e2e
+DEBIAN_TESTS += campaigns/tests/inject_e2e campaigns/tests/module_e2e.sh
 profile_e2e_SRCS = campaigns/tests/profile_e2e.c $(filter-out testbed/env.c,$(MACHINE_SRCS)) \
 	$(injector_plan_SRCS) testbed/env.c
 profile_e2e_LDLIBS := -lZydis

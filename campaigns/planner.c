@@ -70,9 +70,10 @@ static int injector_draw(void *ctx, const struct spec *spec, const struct spec_c
 
 static const struct planner_ops injector_ops = {injector_draw};
 
-int planner_open(const char *vmlinux, struct planner *ret, struct err *err)
+int planner_open(const char *vmlinux, const char *module, struct planner *ret, struct err *err)
 {
     struct injector_planner *p = calloc(1, sizeof(*p));
+    int r = 0;
 
     if (p && vmlinux)
         p->vmlinux = strdup(vmlinux);
@@ -81,7 +82,13 @@ int planner_open(const char *vmlinux, struct planner *ret, struct err *err)
         return err_set(err, ENOMEM, "out of memory");
     }
     *ret = (struct planner){&injector_ops, p};
-    return 0;
+    if (module && *module)
+        r = source_open(p, err);
+    if (!r && p->source)
+        r = plan_source_use_module(p->source, module, err);
+    if (r)
+        planner_close(ret);
+    return r;
 }
 
 static int compare(const void *a, const void *b)

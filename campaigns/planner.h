@@ -19,8 +19,11 @@ struct planner {
     void *ctx;
 };
 
-/* Plans of the injector, against this kernel; it is opened when a class first needs it. */
-int planner_open(const char *vmlinux, struct planner *ret, struct err *err);
+/*
+ * Plans of the injector, against this kernel, which is opened when a class first needs it; or against
+ * this module of it (NULL or "": none).
+ */
+int planner_open(const char *vmlinux, const char *module, struct planner *ret, struct err *err);
 void planner_close(struct planner *planner);
 
 /*

@@ -241,7 +241,7 @@ static int write_profile(const struct run_cli *cli, const struct spec *spec,
     struct profile *p = NULL;
     json_t *profile = NULL;
     struct err err = {0};
-    int r = planner_open(vmlinux, &planner, &err);
+    int r = planner_open(vmlinux, NULL, &planner, &err);
 
     free(vmlinux);
     if (r)
@@ -279,7 +279,7 @@ static int run_campaign(const struct run_cli *cli, const struct spec *spec,
     o.style = cli->json ? PROGRESS_JSON
               : isatty(STDOUT_FILENO) ? PROGRESS_TERMINAL
                                       : PROGRESS_PLAIN;
-    r = planner_open(vmlinux, &o.planner, &err);
+    r = planner_open(vmlinux, spec->module, &o.planner, &err);
     free(vmlinux);
     if (r)
         return fail(&err);

@@ -388,6 +388,14 @@ static int check_name(struct reader *rd, const yaml_node_t *node, const struct p
     return fail(rd, node, at, "'%.80s' is no name: use letters, digits, '.', '_' and '-'", value);
 }
 
+static int check_program(struct reader *rd, const yaml_node_t *node, const struct place *at,
+                         const char *value)
+{
+    if (*value == '/' && !strpbrk(value, " \t\r\n\""))
+        return 0;
+    return fail(rd, node, at, "expected a program's path in the guest, as /bin/NAME, found '%.80s'", value);
+}
+
 static int check_filesystem(struct reader *rd, const yaml_node_t *node, const struct place *at,
                             const char *value)
 {
@@ -479,6 +487,7 @@ static const struct field workload_fields[] = {
      check_filesystem, NULL},
     {"mount_options", read_string, offsetof(struct spec, workload.mount_options), false, 0, 128,
      check_options, NULL},
+    {"program", read_string, offsetof(struct spec, workload.program), false, 0, 128, check_program, NULL},
     {0},
 };
 
@@ -523,6 +532,7 @@ static const struct field root_fields[] = {
     {"require_activation", read_bool, offsetof(struct spec_root, spec.require_activation), false,
      0, 0, NULL, NULL},
     {"executed", read_bool, offsetof(struct spec_root, spec.executed), false, 0, 0, NULL, NULL},
+    {"module", read_string, offsetof(struct spec_root, spec.module), false, 0, 256, NULL, NULL},
     U32("redraws", redraws, 1, 1000),
     U32("deadline_ms", deadline_ms, 1, 3600000),
     U32("activation_ms", activation_ms, 1, 3600000),
@@ -604,6 +614,11 @@ static int check_whole(struct reader *rd, struct spec_root *root)
     if (spec_has_stop(spec) && !spec->modes[MODE_ENABLED])
         return err_set(rd->err, EINVAL, "%s: stop: the rule is about mode enabled, which 'modes' does not "
                        "have", rd->path);
+    if (*spec->module && spec->executed)
+        return err_set(rd->err, EINVAL, "%s: module: what is executed is known of the kernel only; leave out "
+                       "'executed'", rd->path);
+    if (*spec->module && !spec_changes_text(spec))
+        return err_set(rd->err, EINVAL, "%s: module: no class changes text", rd->path);
     /* The cache must fit into the guest, next to its kernel. */
     if ((uint64_t)spec->workload.files * spec->workload.blocks_per_file * 4096 / 1048576 >
         spec->guest.memory_mb / 2)
@@ -728,8 +743,13 @@ json_t *spec_to_json(const struct spec *s)
         (int)s->workload.files, "blocks_per_file", (int)s->workload.blocks_per_file, "seed",
         (json_int_t)s->workload.seed, "filesystem", s->workload.filesystem, "mount_options",
         s->workload.mount_options);
+    /* What a campaign that was begun before has none of. */
     if (ret && s->executed)
         json_object_set_new(ret, "executed", json_true());
+    if (ret && *s->module)
+        json_object_set_new(ret, "module", json_string(basename(s->module)));
+    if (ret && *s->workload.program)
+        json_object_set_new(json_object_get(ret, "workload"), "program", json_string(s->workload.program));
     return ret;
 }
 
@@ -738,12 +758,17 @@ bool spec_has_stop(const struct spec *spec)
     return spec->stop.half_width || spec->stop.rate_below;
 }
 
-bool spec_needs_profile(const struct spec *spec)
+bool spec_changes_text(const struct spec *spec)
 {
     for (unsigned i = 0; i < spec->classes_len; i++)
-        if (spec->executed && fault_class_find(spec->classes[i].class_name)->kind == FAULT_TEXT)
+        if (fault_class_find(spec->classes[i].class_name)->kind == FAULT_TEXT)
             return true;
     return false;
+}
+
+bool spec_needs_profile(const struct spec *spec)
+{
+    return spec->executed && spec_changes_text(spec);
 }
 
 unsigned spec_trials(const struct spec *spec)

@@ -45,6 +45,7 @@ struct spec {
     unsigned faults_per_trial;
     bool require_activation;
     bool executed;              /* text faults only where a fault-free run gets to */
+    char module[256];           /* text faults go into this file (.ko); "": into the kernel */
     unsigned redraws;           /* plans tried for one trial, at most, when activation is required */
     unsigned deadline_ms;       /* virtual time from injection to "no crash" */
     unsigned activation_ms;     /* where activation is required: not executed by then, redraw */
@@ -63,6 +64,7 @@ struct spec {
         uint64_t seed;
         char filesystem[16];
         char mount_options[128];
+        char program[128];      /* in the guest, instead of its workers; "": these */
     } workload;
 };
 
@@ -79,6 +81,9 @@ json_t *spec_to_json(const struct spec *spec);
 
 /* Is there a rule that ends a class before all of its trials are done? */
 bool spec_has_stop(const struct spec *spec);
+
+/* Does any class change text? */
+bool spec_changes_text(const struct spec *spec);
 
 /* Are plans drawn from what the workload executes? Not if no class changes text. */
 bool spec_needs_profile(const struct spec *spec);

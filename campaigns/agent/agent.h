@@ -38,6 +38,7 @@ struct guest_params {
     uint64_t seed;
     bool network;               /* on domain 0's bridge */
     char filesystem[16], mount_options[128];
+    char program[128];          /* runs instead of the workers; "": these */
     char cmdline[128];      /* more of the kernel's, of the life that is to come */
 };
 

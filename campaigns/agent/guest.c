@@ -203,10 +203,13 @@ static int params_take(const json_t *q, struct guest_params *p, struct err *err)
         r = request_string(q, "filesystem", "ext4", p->filesystem, sizeof(p->filesystem), err);
     if (!r)
         r = request_string(q, "mount_options", "", p->mount_options, sizeof(p->mount_options), err);
+    if (!r)
+        r = request_string(q, "program", "", p->program, sizeof(p->program), err);
     if (r)
         return r;
-    if (strpbrk(p->filesystem, " \t\r\n\"") || strpbrk(p->mount_options, " \t\r\n\""))
-        return err_set(err, EINVAL, "file system and mount options must not hold spaces or quotes");
+    if (strpbrk(p->filesystem, " \t\r\n\"") || strpbrk(p->mount_options, " \t\r\n\"") ||
+        strpbrk(p->program, " \t\r\n\""))
+        return err_set(err, EINVAL, "file system, mount options and program must not hold spaces or quotes");
     p->memory_mb = (unsigned)memory;
     p->vcpus = (unsigned)vcpus;
     p->partition = (unsigned)partition;

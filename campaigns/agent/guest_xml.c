@@ -54,6 +54,10 @@ static void cmdline(FILE *f, const struct agent_options *opt, const struct guest
         fputs(" wcr.fsopts=", f);
         escaped(f, p->mount_options);
     }
+    if (p->program[0]) {
+        fputs(" wcr.program=", f);
+        escaped(f, p->program);
+    }
     if (p->network)
         fputs(" wcr.address=" NETWORK_ADDRESS, f);
     if (opt->cmdline && opt->cmdline[0]) {

@@ -139,7 +139,7 @@ static int run(void)
     ops.open = open_executor;
     r = spec_parse("chaos", spec_text, &spec, &err);
     if (!r)
-        r = planner_open(NULL, &o.planner, &err);
+        r = planner_open(NULL, NULL, &o.planner, &err);
     if (!r)
         r = store_open(db, &spec, ops.name, &o.store, &err);
     if (!r) {

@@ -48,7 +48,7 @@ static void everything_is_read(void **state)
         "delay_ms: 30\nretries: 0\nstop: {half_width: 2.5%, rate_below: 0.01}\n"
         "guest: {memory_mb: 128, vcpus: 2}\n"
         "workload: {files: 3, blocks_per_file: 4, seed: 5, filesystem: ext4, "
-        "mount_options: data=writeback}\n";
+        "mount_options: data=writeback, program: /bin/own}\nmodule: ../m/fs.ko\n";
     struct err err = {0};
     struct spec s;
     json_t *j;
@@ -69,10 +69,14 @@ static void everything_is_read(void **state)
     assert_true(s.stop.half_width == 0.025 && s.stop.rate_below == 0.01);
     assert_int_equal(s.guest.vcpus, 2);
     assert_string_equal(s.workload.mount_options, "data=writeback");
+    assert_string_equal(s.workload.program, "/bin/own");
+    assert_string_equal(s.module, "../m/fs.ko");
     j = spec_to_json(&s);
     assert_non_null(j);
     assert_int_equal(json_integer_value(json_object_get(json_object_get(j, "workload"), "files")),
                      3);
+    /* Where a module lies makes no other campaign. */
+    assert_string_equal(json_string_value(json_object_get(j, "module")), "fs.ko");
     json_decref(j);
     spec_done(&s);
 }
@@ -129,6 +133,11 @@ static const struct {
      "a.yaml:6: workload.files: 4097 is out of range (1 to 4096)"},
     {HEAD CLASSES "workload: {mount_options: 'data=journal, noatime'}\n",
      "a.yaml:6: workload.mount_options: 'data=journal, noatime' holds a space or a quote"},
+    {HEAD CLASSES "workload: {program: mix}\n",
+     "a.yaml:6: workload.program: expected a program's path in the guest, as /bin/NAME, found 'mix'"},
+    {HEAD CLASSES "module: m.ko\n", "a.yaml: module: no class changes text"},
+    {HEAD "classes:\n- {class: TEXT, trials: 1}\nmodule: m.ko\nexecuted: true\n",
+     "a.yaml: module: what is executed is known of the kernel only"},
     {HEAD "classes:\n- {class: PANIC, trials: 1, rate: 5}\n",
      "a.yaml:4: classes[0]: class PANIC has no rate"},
     {HEAD CLASSES "target: ext4\n", "a.yaml:6: target: expected all, dir:DIRECTORY, file:FILE"},

@@ -259,6 +259,8 @@ static void run(struct guest *g)
 {
     int r;
 
+    if (g->opt.program[0] && access(g->opt.program, X_OK) < 0)
+        fail(g, g->opt.program, -errno);
     status_tables_init(g);
     status_phase_set(g, PHASE_FILL);
     r = files_fill(g);

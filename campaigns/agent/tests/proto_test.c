@@ -190,7 +190,7 @@ static void xml_is_escaped(void **state)
         .status_disk = "/dev/y", .kernel = "k&k", .initrd = "i", .cmdline = "\"q\" <c>",
     };
     struct guest_params params = {.memory_mb = 256, .vcpus = 1, .partition = 2, .filesystem = "ext4",
-                                  .mount_options = "data=journal", .cmdline = "<d>"};
+                                  .mount_options = "data=journal", .program = "/bin/<p>", .cmdline = "<d>"};
     char *xml = guest_xml(&opt, &params, "run", 42);
 
     (void)state;
@@ -202,6 +202,7 @@ static void xml_is_escaped(void **state)
     assert_non_null(strstr(xml, "k&amp;k"));
     assert_non_null(strstr(xml, "wcr.mode=run wcr.run_id=42 "));
     assert_non_null(strstr(xml, "wcr.fsopts=data=journal"));
+    assert_non_null(strstr(xml, " wcr.program=/bin/&lt;p&gt; "));
     assert_non_null(strstr(xml, " wcr.device=/dev/xvda2 "));
     assert_null(strstr(xml, "<interface"));
     assert_null(strstr(xml, "wcr.address"));
