@@ -11,6 +11,12 @@ static const char query_corrupt[] =
     "SELECT trial_id FROM trial WHERE campaign_id = ?1 AND mode = 'enabled' AND pages_corrupt > 0 "
     "ORDER BY trial_id LIMIT 10";
 
+/* Of a class, the last: more trials may have followed a first. */
+static const char query_stops[] =
+    "SELECT data_json ->> '$.class' AS fault_class, data_json ->> '$.rule' AS rule, "
+    "data_json ->> '$.trials' AS trials, max(event_id) FROM event WHERE campaign_id = ?1 AND kind = 'stop' "
+    "GROUP BY 1 ORDER BY 1";
+
 void comparison_done(struct comparison *c)
 {
     result_done(&c->campaign);
@@ -19,6 +25,7 @@ void comparison_done(struct comparison *c)
     result_done(&c->pairs);
     result_done(&c->errors);
     result_done(&c->corrupt);
+    result_done(&c->stops);
 }
 
 int comparison_load(struct db *db, int64_t id, struct comparison *c, struct err *err)
@@ -35,6 +42,8 @@ int comparison_load(struct db *db, int64_t id, struct comparison *c, struct err 
         r = result_query(db, query_errors, id, &c->errors, err);
     if (!r)
         r = result_query(db, query_corrupt, id, &c->corrupt, err);
+    if (!r)
+        r = result_query(db, query_stops, id, &c->stops, err);
     return r;
 }
 
@@ -215,6 +224,19 @@ static void note_golden(const struct comparison *c, FILE *out)
                 trials, bad);
 }
 
+static void note_stops(const struct comparison *c, FILE *out)
+{
+    const struct result *s = &c->stops;
+
+    if (!s->rows)
+        return;
+    fprintf(out, "Ended by a stop rule, which looked at the results with the mechanism enabled:");
+    for (unsigned i = 0; i < s->rows; i++)
+        fprintf(out, "%s %s (%s, at %" PRId64 " trials)", i ? "," : "", result_text(s, i, "fault_class"),
+                result_text(s, i, "rule"), result_int(s, i, "trials"));
+    fprintf(out, ".\n");
+}
+
 static void note_left_out(const struct comparison *c, FILE *out)
 {
     int64_t silent = sum(&c->classes, "not_activated", NULL, false);
@@ -274,6 +296,7 @@ void comparison_notes(const struct comparison *c, const char *db, FILE *out)
         return;
     }
     note_pairs(c, out);
+    note_stops(c, out);
     note_left_out(c, out);
     note_experiment(c, out);
     note_golden(c, out);

@@ -8,7 +8,7 @@
 #include "analysis/result.h"
 
 struct comparison {
-    struct result campaign, classes, outcomes, pairs, errors, corrupt;
+    struct result campaign, classes, outcomes, pairs, errors, corrupt, stops;
 };
 
 int comparison_load(struct db *db, int64_t campaign, struct comparison *ret, struct err *err)

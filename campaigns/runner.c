@@ -121,18 +121,21 @@ static unsigned drop_pending(struct runner *rn, const struct spec_class *c)
     return n;
 }
 
-static void show_stop(struct runner *rn, const char *class_name, const char *rule,
-                      const struct db_rate *rate, unsigned not_needed)
+/* Said, and kept: whoever reads the results must know that they decided how many there are. */
+static int tell_stop(struct runner *rn, const char *class_name, const char *rule,
+                     const struct db_rate *rate, unsigned not_needed, struct err *err)
 {
+    json_t *event = json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:i}", "class", class_name, "rule", rule,
+                              "failures", (json_int_t)rate->failures, "trials", (json_int_t)rate->trials,
+                              "low", rate->low, "high", rate->high, "upper", rate->upper, "not_needed",
+                              (int)not_needed);
     char text[240];
+    int r = rn->o->store.ops->event(rn->o->store.ctx, "stop", event, err);
 
-    progress_line(&rn->progress,
-                  json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:i}", "event", "stop", "class",
-                            class_name, "rule", rule, "failures", (json_int_t)rate->failures, "trials",
-                            (json_int_t)rate->trials, "low", rate->low, "high", rate->high, "upper",
-                            rate->upper, "not_needed", (int)not_needed),
-                  "%-7s stopped: %s; %u trials are not needed", class_name,
+    json_object_set_new(event, "event", json_string("stop"));
+    progress_line(&rn->progress, event, "%-7s stopped: %s; %u trials are not needed", class_name,
                   stop_text(rn->spec, rule, rate, text, sizeof(text)), not_needed);
+    return r;
 }
 
 /* Is enough known of the class? */
@@ -154,9 +157,7 @@ static int check_stop(struct runner *rn, const struct spec_class *c, struct err 
     n = drop_pending(rn, c);
     rn->result->not_needed += n;
     rn->progress.total -= n;
-    if (n)
-        show_stop(rn, c->class_name, rule, &rate, n);
-    return 0;
+    return n ? tell_stop(rn, c->class_name, rule, &rate, n, err) : 0;
 }
 
 /* Golden runs first, then the classes in turn, so that a part of a campaign is balanced. */

@@ -273,7 +273,9 @@ int db_environment_put(struct db *db, int64_t campaign, const char *facts_json, 
 int db_event_put(struct db *db, int64_t campaign, const struct db_event *event, struct err *err)
 {
     return db_exec(db, err,
-                   "INSERT INTO event (campaign_id, kind, text, data_json) VALUES (?, ?, ?, ?)",
+                   "INSERT INTO event (campaign_id, kind, text, data_json) SELECT ?1, ?2, ?3, ?4 "
+                   "WHERE NOT EXISTS (SELECT 1 FROM event WHERE trial_id IS NULL AND "
+                   "(campaign_id, kind, text, data_json) IS (?1, ?2, ?3, ?4))",
                    "ittt", campaign, event->kind, event->text, event->json);
 }
 

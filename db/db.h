@@ -184,7 +184,7 @@ int db_attempt_error(struct db *db, int64_t campaign, const char *fault_class, u
                      unsigned index, const char *text, const char *console, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Something worth keeping that belongs to no trial. */
+/* Something worth keeping that belongs to no trial; once, however often it is put. */
 int db_event_put(struct db *db, int64_t campaign, const struct db_event *event, struct err *err)
     __attribute__((warn_unused_result));
 

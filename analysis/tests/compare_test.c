@@ -120,6 +120,30 @@ static void table_for_people(void **state)
     free(err);
 }
 
+/* Told again after more trials. */
+static void a_stop_rule_is_named(void **state)
+{
+    static const struct db_event events[] = {
+        {"stop", NULL, "{\"class\":\"PTR\",\"rule\":\"rate_below\",\"trials\":10}"},
+        {"stop", NULL, "{\"class\":\"PTR\",\"rule\":\"half_width\",\"trials\":12}"},
+    };
+    struct err error = {0};
+    char *out, *err;
+    struct db *db;
+
+    (void)state;
+    fixture_write_quick();
+    assert_int_equal(db_open(fixture_path, DB_WRITE, &db, &error), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(db_event_put(db, 1, &events[i], &error), 0);
+    db_close(db);
+    assert_int_equal(fixture_command(cmd_compare, &out, &err, "compare", "--db", fixture_path, NULL), 0);
+    fixture_contains(out, "Ended by a stop rule, which looked at the results with the mechanism enabled: "
+                     "PTR (half_width, at 12 trials).\n");
+    free(out);
+    free(err);
+}
+
 static void failures_are_named(void **state)
 {
     static const struct fixture_trial trials[] = {
@@ -250,7 +274,7 @@ static void wrong_databases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(figures_by_hand),  TEST(table_for_people), TEST(failures_are_named),
+        TEST(figures_by_hand),  TEST(table_for_people), TEST(a_stop_rule_is_named), TEST(failures_are_named),
         TEST(campaign_by_name), TEST(wrong_databases),  TEST(golden_without_consistency),
     };
 

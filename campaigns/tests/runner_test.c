@@ -171,7 +171,7 @@ struct row {
 struct memory {
     struct row rows[100];
     unsigned rows_len, redraws, events, environments;
-    json_t *shard;          /* the event of that kind, with a new reference */
+    json_t *shard, *stop_event;     /* the event of that kind, with a new reference */
     unsigned failures;      /* of each class */
     unsigned fail_after;    /* trials; 0: never */
     volatile sig_atomic_t *stop;
@@ -294,6 +294,8 @@ static int mem_event(void *ctx, const char *kind, const json_t *data, struct err
     assert_non_null(data);
     if (!strcmp(kind, "shard") && !m->shard)
         m->shard = json_deep_copy(data);
+    if (!strcmp(kind, "stop") && !m->stop_event)
+        m->stop_event = json_deep_copy(data);
     m->events++;
     return 0;
 }
@@ -355,6 +357,7 @@ static int teardown(void **state)
     munmap(script, sizeof(*script));
     fclose(f->out);
     json_decref(f->memory.shard);
+    json_decref(f->memory.stop_event);
     spec_done(&f->spec);
     free(f);
     return 0;
@@ -735,6 +738,9 @@ static void enough_trials_end_a_class(void **state)
     assert_int_equal(f->result.planned, 48);
     assert_int_equal(f->result.done, 2 * (10 + 4));
     assert_int_equal(f->result.not_needed, 2 * 10);
+    assert_string_equal(json_string_value(json_object_get(f->memory.stop_event, "class")), "PANIC");
+    assert_string_equal(json_string_value(json_object_get(f->memory.stop_event, "rule")), "rate_below");
+    assert_int_equal(json_integer_value(json_object_get(f->memory.stop_event, "trials")), 10);
     /* The next run adds nothing; with a stricter rule it goes on. */
     assert_int_equal(run(f), 0);
     assert_int_equal(f->result.done, 0);

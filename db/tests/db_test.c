@@ -611,6 +611,20 @@ static void test_claim(void **state)
     db_close(first);
 }
 
+/* Would catch: a decision that is told by each run, and counted again. */
+static void test_event_once(void **state)
+{
+    const struct db_event events[] = {{"stop", NULL, "{\"a\":1}"}, {"stop", NULL, "{\"a\":2}"}, {"stop", "x", NULL}};
+    int64_t campaign;
+    struct db *db = open_new(&campaign);
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        ok(db_event_put(db, campaign, &events[i % 3], err));
+    db_close(db);
+    assert_string_equal(query("SELECT count(*) FROM event"), "3\n");
+}
+
 /* Would catch: a full disk that leaves the transaction open or the file damaged. */
 static void test_full(void **state)
 {
@@ -862,6 +876,7 @@ int main(void)
         TEST(test_locked),
         TEST(test_locked_at_opening),
         TEST(test_claim),
+        TEST(test_event_once),
         TEST(test_full),
         TEST(test_read_only),
         TEST(test_migration),
