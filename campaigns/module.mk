@@ -5,15 +5,15 @@ WCR_SRCS += campaigns/executor.c campaigns/executor_testbed.c campaigns/executor
 	campaigns/shard.c campaigns/spec.c campaigns/stop.c campaigns/store_db.c campaigns/trial.c \
 	campaigns/worker.c campaigns/agent/xen.c \
 	$(addprefix injector/,debug.c domctl.c inject.c text_fault.c)
-WCR_LIBS += jansson xencall xencontrol xenevtchn xenforeignmemory xenstore yaml-0.1
+WCR_LIBS += jansson xencall xencontrol xenevtchn xenforeignmemory xenstore
 
 UNIT_TESTS += $(addprefix campaigns/tests/,executor_xen_test progress_test runner_test spec_test)
 executor_xen_test_SRCS := campaigns/tests/executor_xen_test.c campaigns/executor_xen.c testbed/jsonl.c
 progress_test_SRCS := campaigns/tests/progress_test.c campaigns/progress.c
 runner_test_SRCS := campaigns/tests/runner_test.c campaigns/runner.c campaigns/shard.c \
 	campaigns/worker.c campaigns/trial.c campaigns/progress.c campaigns/spec.c campaigns/stop.c db/interval.c \
-	testbed/jsonl.c injector/classes.c
-spec_test_SRCS := campaigns/tests/spec_test.c campaigns/spec.c injector/classes.c
+	testbed/jsonl.c injector/classes.c lib/yaml_file.c
+spec_test_SRCS := campaigns/tests/spec_test.c campaigns/spec.c injector/classes.c lib/yaml_file.c
 
 E2E_TESTS += $(addprefix campaigns/tests/,chaos_e2e mechanism_e2e inject_e2e profile_e2e web_e2e kill_e2e.sh \
 	program_e2e.sh replay_e2e.sh)

@@ -171,7 +171,7 @@ static void errors(void **state)
     fixture_write_quick();
     judged("max_corrupt_trials: 0\nmax_corupt_rate: 1%\n", WCR_EXIT_ERROR,
            "policy.yaml:2: max_corupt_rate: unknown");
-    judged("", WCR_EXIT_ERROR, "policy.yaml: empty");
+    judged("", WCR_EXIT_ERROR, "policy.yaml:1: the file is empty");
     assert_int_equal(fixture_command(cmd_gate, &out, &err, "gate", fixture_path, NULL),
                      WCR_EXIT_ERROR);
     fixture_contains(err, "which policy?");

@@ -75,31 +75,31 @@ static void mistakes_are_located(void **state)
     static const struct {
         const char *text, *message;
     } mistakes[] = {
-        {"", "p.yaml: empty"},
-        {"# nothing\n", "p.yaml: empty"},
-        {"- 1\n", "p.yaml:1: expected rules"},
+        {"", "p.yaml:1: the file is empty"},
+        {"# nothing\n", "p.yaml:1: the file is empty"},
+        {"- 1\n", "p.yaml:1: expected a mapping, found a list"},
         {"mode: enabled\n", "p.yaml: it has no rule"},
         {"golden: optional\nclasses:\n  PTR: {}\n", "p.yaml: it has no rule"},
-        {"min_trials: 1\nmax_corupt_trials: 0\n", "p.yaml:2: max_corupt_trials: unknown"},
+        {"min_trials: 1\nmax_corupt_trials: 0\n", "p.yaml:2: max_corupt_trials: unknown key (known: mode, "},
         {"min_trials: 1\n\nmode: on\n", "p.yaml:3: mode: expected one of enabled, disabled, cold, "
-                                        "not 'on'"},
-        {"min_trials: -1\n", "p.yaml:1: min_trials: expected a number from 0"},
-        {"min_trials: 1.5\n", "p.yaml:1: min_trials: expected a number from 0"},
-        {"min_trials: 1\nmin_trials: 2\n", "p.yaml:2: min_trials is there twice"},
+                                        "found 'on'"},
+        {"min_trials: -1\n", "p.yaml:1: min_trials: expected a whole number, found '-1'"},
+        {"min_trials: 1.5\n", "p.yaml:1: min_trials: expected a whole number"},
+        {"min_trials: 1\nmin_trials: 2\n", "p.yaml:2: min_trials: given twice"},
         {"min_reuse: 120%\n", "p.yaml:1: min_reuse: expected a share"},
-        {"min_reuse: much\n", "p.yaml:1: min_reuse: expected a share from 0 to 1, or from 0% to "
-                              "100%, not 'much'"},
+        {"min_reuse: much\n", "p.yaml:1: min_reuse: expected a share from 0 to 1, as 0.05 or 5%, "
+                              "found 'much'"},
         {"min_reuse: [1]\n", "p.yaml:1: min_reuse: expected a share"},
         {"min_reuse: nan\n", "p.yaml:1: min_reuse: expected a share"},
         {"max_corrupt_rate: 0\n", "p.yaml:1: max_corrupt_rate: expected more than 0"},
         {"min_trials: 1\nconfidence: 0.2\n", "p.yaml:2: confidence: expected at least 0.5"},
         {"min_trials: 1\nconfidence: 1\n", "p.yaml:2: confidence: expected"},
-        {"golden: yes\n", "p.yaml:1: golden: expected one of required, optional"},
+        {"golden: yes\n", "p.yaml:1: golden: expected required or optional, found 'yes'"},
         {"classes: PTR\n", "p.yaml:1: classes: expected names"},
-        {"classes:\n  PTR: 3\n", "p.yaml:2: classes.PTR: expected rules"},
-        {"classes:\n  PTR:\n    golden: required\n", "p.yaml:3: golden: no rule of a class"},
+        {"classes:\n  PTR: 3\n", "p.yaml:2: classes.PTR: expected a mapping, found a single value"},
+        {"classes:\n  PTR:\n    golden: required\n", "p.yaml:3: classes.PTR.golden: unknown key (known: min_trials, "},
         {"min_trials: 1\n---\nmin_trials: 2\n", "p.yaml:2: a second document"},
-        {"min_trials: [\n", "not valid YAML"},
+        {"min_trials: [\n", "p.yaml:2: not YAML: "},
         {"min_trials: \"1\\0\"\n", "p.yaml:1: min_trials"},
     };
 
