@@ -10,43 +10,6 @@
 
 #include "cli/commands.h"
 
-#define OPTIONS_MAX 12
-#define FIRST_VALUE 256 /* behind every letter */
-
-int cli_parse(const char *command, void (*usage)(FILE *f), const struct cli_option *options,
-              int argc, char **argv)
-{
-    struct option longs[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, 'h'}};
-    char shorts[2 * OPTIONS_MAX + 2] = "h";
-    int c, n;
-
-    for (n = 0; options[n].name && n < OPTIONS_MAX; n++) {
-        const struct cli_option *o = &options[n];
-        char letter[] = {o->letter, o->value ? ':' : '\0', '\0'};
-
-        longs[n + 1] = (struct option){o->name, o->value ? required_argument : no_argument, NULL,
-                                       FIRST_VALUE + n};
-        strcat(shorts, letter);
-    }
-    while ((c = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
-        if (c == 'h') {
-            usage(stdout);
-            return WCR_EXIT_OK;
-        }
-        if (c == '?')
-            return cli_usage(command);
-        for (int i = 0; i < n; i++) {
-            if (c != FIRST_VALUE + i && c != options[i].letter)
-                continue;
-            if (options[i].value)
-                *options[i].value = optarg;
-            else
-                *options[i].flag = true;
-        }
-    }
-    return -1;
-}
-
 const char *cli_db(const char *command, const char *option, int argc, char **argv)
 {
     int left = argc - optind;
@@ -59,18 +22,6 @@ const char *cli_db(const char *command, const char *option, int argc, char **arg
         fprintf(stderr, "wcr %s: one database, please: '%s' is too many\n", command,
                 argv[option ? optind : optind + 1]);
     return NULL;
-}
-
-int cli_fail(const char *command, const struct err *err)
-{
-    fprintf(stderr, "wcr %s: %s\n", command, err->msg);
-    return err->code == ENODATA ? WCR_EXIT_NO_DATA : WCR_EXIT_ERROR;
-}
-
-int cli_usage(const char *command)
-{
-    fprintf(stderr, "Try 'wcr %s --help'.\n", command);
-    return WCR_EXIT_ERROR;
 }
 
 int cli_out_open(struct cli_out *out, const char *path, struct err *err)

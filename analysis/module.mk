@@ -10,7 +10,7 @@ WCR_LIBS += gsl jansson smartcols sqlite3
 UNIT_TESTS += $(addprefix analysis/tests/,compare_test experiments_test export_test gate_test policy_test report_test \
 	show_test stats_test)
 # Recursive: db/module.mk comes later.
-analysis_test_SRCS = analysis/tests/fixture.c $(analysis_SRCS) cli/number.c lib/yaml_file.c $(db_SRCS)
+analysis_test_SRCS = analysis/tests/fixture.c $(analysis_SRCS) cli/options.c lib/yaml_file.c $(db_SRCS)
 compare_test_SRCS = analysis/tests/compare_test.c $(analysis_test_SRCS)
 experiments_test_SRCS = analysis/tests/experiments_test.c $(analysis_test_SRCS)
 export_test_SRCS = analysis/tests/export_test.c $(analysis_test_SRCS)

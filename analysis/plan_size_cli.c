@@ -8,7 +8,6 @@
 #include "analysis/cli.h"
 #include "analysis/stats.h"
 #include "cli/commands.h"
-#include "cli/number.h"
 #include "lib/share.h"
 
 static void usage(FILE *f)
@@ -36,8 +35,8 @@ static void usage(FILE *f)
 }
 
 struct plan_size_cli {
-    const char *below, *failures, *half_width, *rate, *only_disabled, *only_enabled, *power,
-        *confidence;
+    const char *below, *half_width, *rate, *only_disabled, *only_enabled, *power, *confidence;
+    uint64_t failures;
     bool json;
 };
 
@@ -66,16 +65,14 @@ static int answer(bool json, const char *what, int64_t n, const char *shows)
 
 static int below(const struct plan_size_cli *cli, double confidence)
 {
-    uint64_t failures;
     char shows[160];
     double rate;
 
-    if (share("--below", cli->below, &rate) ||
-        option_number("plan-size", "--failures", cli->failures, PLAN_SIZE_MAX, &failures))
+    if (share("--below", cli->below, &rate))
         return WCR_EXIT_ERROR;
     snprintf(shows, sizeof(shows), ", %" PRIu64 " of them failures, show a rate of at most %g%% "
-             "(confidence %g%%)", failures, 100 * rate, 100 * confidence);
-    return answer(cli->json, "trials", trials_to_bound_with((int64_t)failures, rate, confidence),
+             "(confidence %g%%)", cli->failures, 100 * rate, 100 * confidence);
+    return answer(cli->json, "trials", trials_to_bound_with((int64_t)cli->failures, rate, confidence),
                   shows);
 }
 
@@ -110,11 +107,11 @@ static int difference(const struct plan_size_cli *cli, double confidence)
 
 int cmd_plan_size(int argc, char **argv)
 {
-    struct plan_size_cli cli = {.failures = "0", .rate = "0.5", .only_enabled = "0", .power = "0.8",
+    struct plan_size_cli cli = {.rate = "0.5", .only_enabled = "0", .power = "0.8",
                                 .confidence = "0.95"};
     const struct cli_option options[] = {
         {.name = "below", .value = &cli.below},
-        {.name = "failures", .value = &cli.failures},
+        {.name = "failures", .number = &cli.failures, .max = PLAN_SIZE_MAX},
         {.name = "half-width", .value = &cli.half_width},
         {.name = "rate", .value = &cli.rate},
         {.name = "only-disabled", .value = &cli.only_disabled},

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wcr inject */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,7 +9,7 @@
 #include "campaigns/agent/clock.h"
 #include "campaigns/agent/xen.h"
 #include "cli/commands.h"
-#include "cli/number.h"
+#include "cli/options.h"
 #include "injector/inject.h"
 #include "injector/plan_cli.h"
 #include "injector/vmlinux.h"
@@ -71,57 +70,16 @@ static void usage(FILE *f)
           f);
 }
 
-static int options_check(const struct options *o)
+static int options_check(const struct options *o, struct err *err)
 {
     if (!o->domain)
-        fputs("wcr inject: --domain is needed: the name or number of a running guest\n", stderr);
-    else if (!o->class_name && !o->plan)
-        fputs("wcr inject: --class is needed; 'wcr faults' lists the classes\n", stderr);
-    else if (o->plan && (o->class_name || o->target || o->profile || o->module || o->vmlinux))
-        fputs("wcr inject: --plan says all: without --class, --target, --profile, "
-              "--module and --vmlinux\n", stderr);
-    else
-        return 0;
-    return -EINVAL;
-}
-
-/* 0, -EINVAL told, or 1: there is nothing left to do. */
-static int options_parse(int argc, char **argv, struct options *o)
-{
-    static const struct option longs[] = {
-        {"domain", required_argument, NULL, 'd'},  {"class", required_argument, NULL, 'c'},
-        {"target", required_argument, NULL, 't'},  {"profile", required_argument, NULL, 'p'},
-        {"seed", required_argument, NULL, 's'},    {"index", required_argument, NULL, 'i'},
-        {"vmlinux", required_argument, NULL, 'k'}, {"wait", required_argument, NULL, 'w'},
-        {"plan", required_argument, NULL, 'f'},    {"module", required_argument, NULL, 'm'},
-        {"at-once", no_argument, NULL, 'o'},       {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},          {0},
-    };
-    int c, r = 0;
-
-    while (!r && (c = getopt_long(argc, argv, "d:c:t:p:m:s:w:jh", longs, NULL)) != -1) {
-        switch (c) {
-        case 'd': o->domain = optarg; break;
-        case 'c': o->class_name = optarg; break;
-        case 't': o->target = optarg; break;
-        case 'p': o->profile = optarg; break;
-        case 'm': o->module = optarg; break;
-        case 's': r = option_number("inject", "--seed", optarg, INT64_MAX, &o->seed); break;
-        case 'i': r = option_number("inject", "--index", optarg, UINT32_MAX, &o->index); break;
-        case 'w': r = option_number("inject", "--wait", optarg, WAIT_MAX_S, &o->wait_s); break;
-        case 'k': o->vmlinux = optarg; break;
-        case 'f': o->plan = optarg; break;
-        case 'o': o->at_once = true; break;
-        case 'j': o->json = true; break;
-        case 'h': usage(stdout); return 1;
-        default: usage(stderr); return -EINVAL;
-        }
-    }
-    if (!r && optind < argc) {
-        fprintf(stderr, "wcr inject: unexpected argument '%s'\n", argv[optind]);
-        r = -EINVAL;
-    }
-    return r ? r : options_check(o);
+        return err_set(err, EINVAL, "--domain is needed: the name or number of a running guest");
+    if (!o->class_name && !o->plan)
+        return err_set(err, EINVAL, "--class is needed; 'wcr faults' lists the classes");
+    if (o->plan && (o->class_name || o->target || o->profile || o->module || o->vmlinux))
+        return err_set(err, EINVAL, "--plan says all: without --class, --target, --profile, --module and "
+                       "--vmlinux");
+    return 0;
 }
 
 /* A run-time fault is code in the guest, which domain 0 cannot put there. */
@@ -326,12 +284,29 @@ static int run(const struct options *o, struct err *err)
 int cmd_inject(int argc, char **argv)
 {
     struct options o = {.seed = 1, .wait_s = 10};
+    const struct cli_option options[] = {
+        {.name = "domain", .letter = 'd', .value = &o.domain},
+        {.name = "class", .letter = 'c', .value = &o.class_name},
+        {.name = "target", .letter = 't', .value = &o.target},
+        {.name = "profile", .letter = 'p', .value = &o.profile},
+        {.name = "module", .letter = 'm', .value = &o.module},
+        {.name = "seed", .letter = 's', .number = &o.seed, .max = INT64_MAX},
+        {.name = "index", .number = &o.index, .max = UINT32_MAX},
+        {.name = "vmlinux", .value = &o.vmlinux},
+        {.name = "plan", .value = &o.plan},
+        {.name = "wait", .letter = 'w', .number = &o.wait_s, .max = WAIT_MAX_S},
+        {.name = "at-once", .flag = &o.at_once},
+        {.name = "json", .letter = 'j', .flag = &o.json},
+        {0},
+    };
+    int r, status = cli_parse_all("inject", usage, options, argc, argv);
     struct err err = {0};
-    int r = options_parse(argc, argv, &o);
 
-    if (r)
-        return r > 0 ? WCR_EXIT_OK : WCR_EXIT_ERROR;
-    r = run(&o, &err);
+    if (status >= 0)
+        return status;
+    r = options_check(&o, &err);
+    if (!r)
+        r = run(&o, &err);
     if (r < 0)
         fprintf(stderr, "wcr inject: %s\n", err.msg);
     return r < 0 ? WCR_EXIT_ERROR : r ? WCR_EXIT_FAIL : WCR_EXIT_OK;

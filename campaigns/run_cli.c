@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wcr run */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "campaigns/profile.h"
 #include "campaigns/runner.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "injector/profile.h"
 #include "testbed/testbed.h"
 
@@ -63,9 +63,6 @@ struct run_cli {
     bool json, check;
 };
 
-enum { OPT_DB = 256, OPT_JSON, OPT_CHECK, OPT_EXECUTOR, OPT_TESTBED, OPT_CONNECT, OPT_AGENT,
-       OPT_VMLINUX, OPT_PROFILE, OPT_SHARD };
-
 static int fail(const struct err *err)
 {
     fprintf(stderr, "wcr run: %s\n", err->msg);
@@ -74,75 +71,33 @@ static int fail(const struct err *err)
 
 static int parse(struct run_cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"db", required_argument, NULL, OPT_DB},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"check", no_argument, NULL, OPT_CHECK},
-        {"shard", required_argument, NULL, OPT_SHARD},
-        {"profile", required_argument, NULL, OPT_PROFILE},
-        {"executor", required_argument, NULL, OPT_EXECUTOR},
-        {"testbed", required_argument, NULL, OPT_TESTBED},
-        {"connect", required_argument, NULL, OPT_CONNECT},
-        {"agent", required_argument, NULL, OPT_AGENT},
-        {"vmlinux", required_argument, NULL, OPT_VMLINUX},
-        {NULL, 0, NULL, 0},
+    const char *shard = NULL;
+    uint64_t jobs = 1;
+    const struct cli_option options[] = {
+        {.name = "db", .value = &cli->db},
+        {.name = "jobs", .letter = 'j', .number = &jobs, .min = 1, .max = 256},
+        {.name = "json", .flag = &cli->json},
+        {.name = "check", .flag = &cli->check},
+        {.name = "shard", .value = &shard},
+        {.name = "profile", .value = &cli->profile},
+        {.name = "executor", .value = &cli->executor},
+        {.name = "testbed", .value = &cli->params.testbed_env},
+        {.name = "connect", .value = &cli->params.connect},
+        {.name = "agent", .value = &cli->params.agent},
+        {.name = "vmlinux", .value = &cli->vmlinux},
+        {0},
     };
+    int status = cli_parse("run", usage, options, argc, argv);
     struct err err = {0};
-    char *end;
-    int c;
 
-    while ((c = getopt_long(argc, argv, "hj:", options, NULL)) >= 0) {
-        switch (c) {
-        case 'h':
-            usage(stdout);
-            return WCR_EXIT_OK;
-        case 'j':
-            cli->jobs = (unsigned)strtoul(optarg, &end, 10);
-            if (*end || cli->jobs < 1 || cli->jobs > 256) {
-                fputs("wcr run: --jobs: expected 1 to 256\n", stderr);
-                return WCR_EXIT_ERROR;
-            }
-            break;
-        case OPT_DB:
-            cli->db = optarg;
-            break;
-        case OPT_JSON:
-            cli->json = true;
-            break;
-        case OPT_CHECK:
-            cli->check = true;
-            break;
-        case OPT_SHARD:
-            if (shard_parse(optarg, &cli->shard, &err))
-                return fail(&err);
-            break;
-        case OPT_PROFILE:
-            cli->profile = optarg;
-            break;
-        case OPT_EXECUTOR:
-            cli->executor = optarg;
-            break;
-        case OPT_TESTBED:
-            cli->params.testbed_env = optarg;
-            break;
-        case OPT_CONNECT:
-            cli->params.connect = optarg;
-            break;
-        case OPT_AGENT:
-            cli->params.agent = optarg;
-            break;
-        case OPT_VMLINUX:
-            cli->vmlinux = optarg;
-            break;
-        default:
-            return WCR_EXIT_ERROR;
-        }
-    }
+    if (status >= 0)
+        return status;
+    cli->jobs = (unsigned)jobs;
+    if (shard && shard_parse(shard, &cli->shard, &err))
+        return fail(&err);
     if (optind + 1 != argc) {
-        usage(stderr);
-        return WCR_EXIT_ERROR;
+        fputs("wcr run: one file, please, that describes the campaign\n", stderr);
+        return cli_usage("run");
     }
     cli->spec = argv[optind];
     return -1;
@@ -326,7 +281,7 @@ static int check_profile(const struct run_cli *cli, const struct spec *spec, str
 
 int cmd_run(int argc, char **argv)
 {
-    struct run_cli cli = {.executor = "testbed", .jobs = 1};
+    struct run_cli cli = {.executor = "testbed"};
     struct sigaction action = {.sa_handler = on_signal};
     const struct executor_ops *ops;
     struct err err = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The subcommands of wcr. Each gets its own name as argv[0], parses its own
- * options (getopt_long, with optind at 0 on entry), prints errors to standard error as
+ * options (cli/options.h, with optind at 0 on entry), prints errors to standard error as
  * "wcr NAME: message" and returns the program's exit status.
  */
 #ifndef WCR_CLI_COMMANDS_H

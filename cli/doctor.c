@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wcr doctor: what is missing on this machine, and how to get it. */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "testbed/testbed.h"
 
 #define BUILD_MIB 12000         /* sources, objects and images of a build from nothing */
@@ -270,39 +270,17 @@ static void usage(FILE *f)
 
 int cmd_doctor(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"json", no_argument, NULL, 'j'},
-        {"testbed", required_argument, NULL, 't'},
-        {NULL, 0, NULL, 0},
-    };
-    struct doctor d = {.checks = json_array()};
+    struct doctor d = {0};
     const char *env = NULL;
+    const struct cli_option options[] = {
+        {.name = "json", .flag = &d.json}, {.name = "testbed", .value = &env}, {0},
+    };
+    int status = cli_parse_all("doctor", usage, options, argc, argv);
     bool built;
-    int c;
 
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-        switch (c) {
-        case 'h':
-            usage(stdout);
-            json_decref(d.checks);
-            return WCR_EXIT_OK;
-        case 'j':
-            d.json = true;
-            break;
-        case 't':
-            env = optarg;
-            break;
-        default:
-            json_decref(d.checks);
-            return WCR_EXIT_ERROR;
-        }
-    }
-    if (optind != argc) {
-        usage(stderr);
-        json_decref(d.checks);
-        return WCR_EXIT_ERROR;
-    }
+    if (status >= 0)
+        return status;
+    d.checks = json_array();
     check_system(&d);
     check_packages(&d);
     check_program(&d, "qemu", "qemu-system-x86_64 --version 2>/dev/null", PROBLEM,

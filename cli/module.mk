@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-WCR_SRCS += cli/main.c cli/doctor.c cli/merge.c cli/number.c
+WCR_SRCS += cli/main.c cli/doctor.c cli/merge.c cli/options.c
 
 # All of wcr but its main(), which the test includes.
 UNIT_TESTS += cli/tests/cli_test cli/tests/merge_test

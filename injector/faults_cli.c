@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wcr faults */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "injector/plan.h"
 #include "injector/vmlinux.h"
 
@@ -31,37 +31,6 @@ static void usage(FILE *f)
           "                         build/testbed.env)\n"
           "  -h, --help\n",
           f);
-}
-
-static int options_parse(int argc, char **argv, struct options *o)
-{
-    static const struct option longs[] = {
-        {"target", required_argument, NULL, 't'},  {"json", no_argument, NULL, 'j'},
-        {"profile", required_argument, NULL, 'p'}, {"module", required_argument, NULL, 'm'},
-        {"vmlinux", required_argument, NULL, 'k'}, {"testbed", required_argument, NULL, 'T'},
-        {"help", no_argument, NULL, 'h'},          {0},
-    };
-    int c;
-
-    while ((c = getopt_long(argc, argv, "t:p:m:jh", longs, NULL)) != -1) {
-        switch (c) {
-        case 't': o->target = optarg; break;
-        case 'p': o->profile = optarg; break;
-        case 'm': o->module = optarg; break;
-        case 'j': o->json = true; break;
-        case 'k': o->vmlinux = optarg; break;
-        case 'T': o->testbed = optarg; break;
-        case 'h': usage(stdout); return 1;
-        default: usage(stderr); return -EINVAL;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "wcr faults: unexpected argument '%s'\n", argv[optind]);
-        return -EINVAL;
-    }
-    if ((o->vmlinux || o->profile || o->module) && !o->target)
-        o->target = "all";
-    return 0;
 }
 
 static const char *kind_name(const struct fault_class *c)
@@ -153,13 +122,24 @@ static int table_print(struct plan_source *source, const struct options *o, stru
 
 int cmd_faults(int argc, char **argv)
 {
-    struct plan_source *source = NULL;
     struct options o = {0};
+    const struct cli_option options[] = {
+        {.name = "target", .letter = 't', .value = &o.target},
+        {.name = "profile", .letter = 'p', .value = &o.profile},
+        {.name = "module", .letter = 'm', .value = &o.module},
+        {.name = "json", .letter = 'j', .flag = &o.json},
+        {.name = "vmlinux", .value = &o.vmlinux},
+        {.name = "testbed", .value = &o.testbed},
+        {0},
+    };
+    int r = 0, status = cli_parse_all("faults", usage, options, argc, argv);
+    struct plan_source *source = NULL;
     struct err err = {0};
-    int r = options_parse(argc, argv, &o);
 
-    if (r)
-        return r > 0 ? WCR_EXIT_OK : WCR_EXIT_ERROR;
+    if (status >= 0)
+        return status;
+    if ((o.vmlinux || o.profile || o.module) && !o.target)
+        o.target = "all";
     if (o.target)
         r = vmlinux_open(o.vmlinux, o.testbed, o.profile, o.module, &source, &err);
     if (!r)

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wcr plan */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/commands.h"
-#include "cli/number.h"
+#include "cli/options.h"
 #include "injector/plan_cli.h"
 #include "injector/vmlinux.h"
 
@@ -43,52 +42,6 @@ static void usage(FILE *f)
           "  -h, --help\n\n"
           "Exit status: 0 success; 2 an error, such as a class with no candidate in the target.\n",
           f);
-}
-
-/* 0, -EINVAL told, or 1: there is nothing left to do. */
-static int options_parse(int argc, char **argv, struct options *o)
-{
-    static const struct option longs[] = {
-        {"class", required_argument, NULL, 'c'},   {"target", required_argument, NULL, 't'},
-        {"profile", required_argument, NULL, 'p'}, {"module", required_argument, NULL, 'm'},
-        {"seed", required_argument, NULL, 's'},    {"count", required_argument, NULL, 'n'},
-        {"index", required_argument, NULL, 'i'},   {"json", no_argument, NULL, 'j'},
-        {"vmlinux", required_argument, NULL, 'k'}, {"testbed", required_argument, NULL, 'T'},
-        {"help", no_argument, NULL, 'h'},          {0},
-    };
-    int c, r = 0;
-
-    while (!r && (c = getopt_long(argc, argv, "c:t:p:m:s:n:jh", longs, NULL)) != -1) {
-        switch (c) {
-        case 'c': o->class_name = optarg; break;
-        case 't': o->target = optarg; break;
-        case 'p': o->profile = optarg; break;
-        case 'm': o->module = optarg; break;
-        case 's': r = option_number("plan", "--seed", optarg, INT64_MAX, &o->seed); break;
-        case 'n': r = option_number("plan", "--count", optarg, INT64_MAX, &o->count); break;
-        case 'i': r = option_number("plan", "--index", optarg, INT64_MAX, &o->first); break;
-        case 'j': o->json = true; break;
-        case 'k': o->vmlinux = optarg; break;
-        case 'T': o->testbed = optarg; break;
-        case 'h': usage(stdout); return 1;
-        default: usage(stderr); return -EINVAL;
-        }
-    }
-    if (r)
-        return r;
-    if (optind < argc) {
-        fprintf(stderr, "wcr plan: unexpected argument '%s'\n", argv[optind]);
-        return -EINVAL;
-    }
-    if (!o->class_name) {
-        fputs("wcr plan: --class is needed; 'wcr faults' lists the classes\n", stderr);
-        return -EINVAL;
-    }
-    if (o->first > UINT32_MAX || o->count > UINT32_MAX - o->first) {
-        fputs("wcr plan: --index and --count: too many plans\n", stderr);
-        return -EINVAL;
-    }
-    return 0;
 }
 
 static const char *text(const json_t *plan, const char *name)
@@ -164,15 +117,32 @@ static int plans_print(const struct options *o, struct plan_source *source, stru
 int cmd_plan(int argc, char **argv)
 {
     struct options o = {.target = "all", .seed = 1, .count = 1};
+    const struct cli_option options[] = {
+        {.name = "class", .letter = 'c', .value = &o.class_name},
+        {.name = "target", .letter = 't', .value = &o.target},
+        {.name = "profile", .letter = 'p', .value = &o.profile},
+        {.name = "module", .letter = 'm', .value = &o.module},
+        {.name = "seed", .letter = 's', .number = &o.seed, .max = INT64_MAX},
+        {.name = "count", .letter = 'n', .number = &o.count, .max = UINT32_MAX},
+        {.name = "index", .number = &o.first, .max = UINT32_MAX},
+        {.name = "json", .letter = 'j', .flag = &o.json},
+        {.name = "vmlinux", .value = &o.vmlinux},
+        {.name = "testbed", .value = &o.testbed},
+        {0},
+    };
+    int r = 0, status = cli_parse_all("plan", usage, options, argc, argv);
     struct plan_source *source = NULL;
     const struct fault_class *class;
     struct err err = {0};
-    int r = options_parse(argc, argv, &o);
 
-    if (r)
-        return r > 0 ? WCR_EXIT_OK : WCR_EXIT_ERROR;
+    if (status >= 0)
+        return status;
+    if (!o.class_name)
+        r = err_set(&err, EINVAL, "--class is needed; 'wcr faults' lists the classes");
+    else if (o.count > UINT32_MAX - o.first)
+        r = err_set(&err, EINVAL, "--index and --count: too many plans");
     /* An unknown class is told by plan_draw, without a kernel. */
-    class = fault_class_find(o.class_name);
+    class = r ? NULL : fault_class_find(o.class_name);
     if (class && class->kind == FAULT_TEXT)
         r = vmlinux_open(o.vmlinux, o.testbed, o.profile, o.module, &source, &err);
     if (!r)

@@ -2,7 +2,6 @@
 /* wcr testbed: a testbed for people, detached, in a state directory. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "testbed/private.h"
 
 #define ESCAPE 0x1d     /* Ctrl-] */
@@ -23,9 +23,8 @@
 #define SHELL_TIMEOUT_MS 15000
 
 struct cli {
-    char *dir;
-    const char *env, *command, *xen_append, *dom0_append, *argument;
-    unsigned memory_mb;
+    const char *dir, *env, *command, *xen_append, *dom0_append, *argument;
+    uint64_t memory_mb;     /* 0: as campaigns have it */
     bool deterministic, follow;
 };
 
@@ -100,7 +99,7 @@ static int cmd_up(const struct cli *cli)
 {
     struct testbed_options options = {
         .dir = cli->dir,
-        .memory_mb = cli->memory_mb,
+        .memory_mb = (unsigned)cli->memory_mb,
         .detached = true,
         .real_time = !cli->deterministic,
         .xen_append = cli->xen_append,
@@ -463,66 +462,6 @@ static int cmd_status(const struct cli *cli)
     return WCR_EXIT_OK;
 }
 
-enum { OPT_DIR = 256, OPT_TESTBED, OPT_MEMORY, OPT_DETERMINISTIC, OPT_XEN, OPT_DOM0 };
-
-static int parse(struct cli *cli, int argc, char **argv)
-{
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"dir", required_argument, NULL, OPT_DIR},
-        {"testbed", required_argument, NULL, OPT_TESTBED},
-        {"memory", required_argument, NULL, OPT_MEMORY},
-        {"deterministic", no_argument, NULL, OPT_DETERMINISTIC},
-        {"xen-args", required_argument, NULL, OPT_XEN},
-        {"dom0-args", required_argument, NULL, OPT_DOM0},
-        {"command", required_argument, NULL, 'c'},
-        {"follow", no_argument, NULL, 'f'},
-        {NULL, 0, NULL, 0},
-    };
-    char *end;
-    int c;
-
-    while ((c = getopt_long(argc, argv, "hc:f", options, NULL)) >= 0) {
-        switch (c) {
-        case 'h':
-            usage(stdout);
-            return WCR_EXIT_OK;
-        case OPT_DIR:
-            free(cli->dir);
-            cli->dir = strdup(optarg);
-            break;
-        case OPT_TESTBED:
-            cli->env = optarg;
-            break;
-        case OPT_MEMORY:
-            cli->memory_mb = (unsigned)strtoul(optarg, &end, 10);
-            if (*end || cli->memory_mb < 1024 || cli->memory_mb > 65536) {
-                fputs("wcr testbed: --memory: expected 1024 to 65536\n", stderr);
-                return WCR_EXIT_ERROR;
-            }
-            break;
-        case OPT_DETERMINISTIC:
-            cli->deterministic = true;
-            break;
-        case OPT_XEN:
-            cli->xen_append = optarg;
-            break;
-        case OPT_DOM0:
-            cli->dom0_append = optarg;
-            break;
-        case 'c':
-            cli->command = optarg;
-            break;
-        case 'f':
-            cli->follow = true;
-            break;
-        default:
-            return WCR_EXIT_ERROR;
-        }
-    }
-    return -1;
-}
-
 int cmd_testbed(int argc, char **argv)
 {
     static const struct {
@@ -534,8 +473,20 @@ int cmd_testbed(int argc, char **argv)
         {"agent", cmd_agent, 0},     {"console", cmd_console, 0}, {"status", cmd_status, 0},
         {"down", cmd_down, 0},
     };
-    struct cli cli = {.dir = default_dir()};
-    int status = parse(&cli, argc, argv);
+    char *dir = default_dir();
+    struct cli cli = {.dir = dir};
+    const struct cli_option options[] = {
+        {.name = "dir", .value = &cli.dir},
+        {.name = "testbed", .value = &cli.env},
+        {.name = "memory", .number = &cli.memory_mb, .min = 1024, .max = 65536},
+        {.name = "deterministic", .flag = &cli.deterministic},
+        {.name = "xen-args", .value = &cli.xen_append},
+        {.name = "dom0-args", .value = &cli.dom0_append},
+        {.name = "command", .letter = 'c', .value = &cli.command},
+        {.name = "follow", .letter = 'f', .flag = &cli.follow},
+        {0},
+    };
+    int status = cli_parse("testbed", usage, options, argc, argv);
 
     if (status >= 0)
         goto out;
@@ -557,6 +508,6 @@ int cmd_testbed(int argc, char **argv)
     fprintf(stderr, "wcr testbed: unknown verb '%s' (up, shell, call, agent, console, status, down)\n",
             argv[optind]);
 out:
-    free(cli.dir);
+    free(dir);
     return status;
 }

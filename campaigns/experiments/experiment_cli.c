@@ -8,10 +8,10 @@
 #include "analysis/cli.h"
 #include "campaigns/experiments/experiment.h"
 #include "cli/commands.h"
-#include "cli/number.h"
 #include "cli/version.h"
 
 #define MIN_MB 16
+#define MAX_MB 16384
 /* What the guest has besides its cache: the kernel and the initrd come there again. */
 #define KERNEL_MB 64
 #define DEFAULT_DB "results/experiments.db"
@@ -141,19 +141,14 @@ static bool take_disks(struct session *s, const char *name)
     return !name;
 }
 
-static bool take_sizes(struct session *s, const char *file_mb, const char *guest_mb)
+static bool take_sizes(struct session *s, uint64_t file_mb, uint64_t guest_mb)
 {
-    uint64_t file, guest = 0;
-
-    if (option_number("experiment", "file-mb", file_mb, 16384, &file) ||
-        (guest_mb && option_number("experiment", "guest-mb", guest_mb, 16384, &guest)))
-        return false;
-    s->file_mb = (unsigned)file;
-    s->guest_mb = guest_mb ? (unsigned)guest : s->file_mb * 3 / 2 + KERNEL_MB;
-    if (s->file_mb >= MIN_MB && s->guest_mb > s->file_mb)
+    s->file_mb = (unsigned)file_mb;
+    s->guest_mb = guest_mb ? (unsigned)guest_mb : s->file_mb * 3 / 2 + KERNEL_MB;
+    if (s->guest_mb > s->file_mb)
         return true;
-    fprintf(stderr, "wcr experiment: a file of %u MB does not fit the cache of a guest of %u MB "
-            "(at least %d MB, please)\n", s->file_mb, s->guest_mb, MIN_MB);
+    fprintf(stderr, "wcr experiment: a file of %u MB does not fit the cache of a guest of %u MB\n", s->file_mb,
+            s->guest_mb);
     return false;
 }
 
@@ -170,10 +165,12 @@ static int run_named(struct session *s, int argc, char **argv, struct err *err)
 
 int cmd_experiment(int argc, char **argv)
 {
-    const char *db = DEFAULT_DB, *disk = NULL, *file_mb = "1024", *guest_mb = NULL, *testbed = NULL;
+    const char *db = DEFAULT_DB, *disk = NULL, *testbed = NULL;
+    uint64_t file_mb = 1024, guest_mb = 0;
     const struct cli_option options[] = {
-        {.name = "db", .value = &db},           {.name = "disk", .value = &disk},
-        {.name = "file-mb", .value = &file_mb}, {.name = "guest-mb", .value = &guest_mb},
+        {.name = "db", .value = &db}, {.name = "disk", .value = &disk},
+        {.name = "file-mb", .number = &file_mb, .min = MIN_MB, .max = MAX_MB},
+        {.name = "guest-mb", .number = &guest_mb, .min = MIN_MB, .max = MAX_MB},
         {.name = "testbed", .value = &testbed}, {0},
     };
     struct session s = {0};
