@@ -42,7 +42,7 @@ int cli_parse(const char *command, void (*usage)(FILE *f), const struct cli_opti
               int argc, char **argv)
 {
     struct option longs[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, 'h'}};
-    char shorts[2 * OPTIONS_MAX + 2] = "h";
+    char shorts[2 * OPTIONS_MAX + 3] = ":h";
     int c, n;
 
     for (n = 0; options[n].name && n < OPTIONS_MAX; n++) {
@@ -57,8 +57,11 @@ int cli_parse(const char *command, void (*usage)(FILE *f), const struct cli_opti
             usage(stdout);
             return WCR_EXIT_OK;
         }
-        if (c == '?')
+        if (c == '?' || c == ':') {
+            fprintf(stderr, c == ':' ? "wcr %s: option '%s' wants a value\n" : "wcr %s: unknown option '%s'\n",
+                    command, argv[optind - 1]);
             return cli_usage(command);
+        }
         for (int i = 0; i < n; i++)
             if ((c == FIRST + i || c == options[i].letter) && take(command, &options[i]))
                 return WCR_EXIT_ERROR;

@@ -250,7 +250,9 @@ static void command_lines(void **state)
         {"xyzzyxyzzy", NULL, WCR_EXIT_ERROR, "", "'wcr help' lists them"},
         {"help", "gat", WCR_EXIT_ERROR, "", "did you mean 'gate'?"},
         {"", NULL, WCR_EXIT_ERROR, "", "unknown command ''"},
-        {"gate", "--nonsense", WCR_EXIT_ERROR, "", "Try 'wcr gate --help'"},
+        {"gate", "--nonsense", WCR_EXIT_ERROR, "", "wcr gate: unknown option '--nonsense'\nTry 'wcr gate --help'"},
+        {"plan", "--seed", WCR_EXIT_ERROR, "", "wcr plan: option '--seed' wants a value\nTry 'wcr plan --help'"},
+        {"plan", "--seed=x", WCR_EXIT_ERROR, "", "wcr plan: --seed 'x': expected a number from 0 to "},
     };
 
     (void)state;
