@@ -17,8 +17,8 @@
 #define SITE_MB_MAX 64
 #define WINDOW_S 1
 #define WANTED 0.95
-#define NAP "0.05"              /* of the sampling shell's */
-#define SAMPLES_A_SECOND 20
+#define NAP "0.02"              /* of the sampling shell's */
+#define SAMPLES_A_SECOND 50
 #define SECONDS_MAX 400
 #define TAKEN_MAX 8000          /* bytes at once; the agent's answer has room for them */
 #define SETTLE_S 2
@@ -76,7 +76,7 @@ static int make_site(struct bed *b, unsigned files, struct err *err)
 }
 
 /*
- * Every 50 ms the uptime, all the bytes that came over the bridge, and all the sectors that the neighbour
+ * Every 20 ms the uptime, all the bytes that came over the bridge, and all the sectors that the neighbour
  * read. The nap is a builtin of the shell's: no process is started while something is measured.
  */
 static int series_begin(struct bed *b, struct err *err)
@@ -159,23 +159,27 @@ static int load(struct bed *b, unsigned seconds, struct err *err)
 }
 
 /*
- * Until @wanted bytes a second are there from @since on, and a little more; at most @seconds. @ret_back:
- * when they were, negative: not.
+ * Until @wanted bytes a second are there, and a little more; at most @seconds. @ret_came: when the first
+ * client had come, for the server had answered, after @listens. @ret_back: when the bytes were there,
+ * negative: they were not.
  */
-static int load_until(struct bed *b, double wanted, double since, unsigned seconds, struct series *to,
-                      double *ret_back, struct err *err)
+static int load_until(struct bed *b, double wanted, double listens, unsigned seconds, struct series *to,
+                      double *ret_came, double *ret_back, struct err *err)
 {
     int r = load_begin(b, err);
 
     *ret_back = -1;
     for (unsigned s = 0; s < seconds && *ret_back < 0 && !r; s++) {
-        size_t from;
+        size_t came;
 
         r = bed_exec(b, NULL, err, "sleep 1");
         if (!r)
             r = series_take(b, to, err);
-        from = series_at(to, since);
-        *ret_back = recovery_at(to->server + from, to->len - from, wanted, WINDOW_S);
+        came = series_at(to, listens);
+        while (came + 2 < to->len && to->server[came + 1].bytes == to->server[came].bytes)
+            came++;
+        *ret_came = to->server[came].at;
+        *ret_back = recovery_at(to->server + came, to->len - came, wanted, WINDOW_S);
     }
     if (!r)
         r = bed_exec(b, NULL, err, "sleep %d", AFTER_S);
@@ -256,7 +260,7 @@ static int reboot(struct bed *b, const struct configuration *c, double *ret_cras
 /* One crash and reboot. */
 struct passage {
     struct series series;
-    double crashed, listens;
+    double crashed, listens, came;
     double level;               /* bytes a second before */
     double back;                /* when they were there again; negative: not */
 };
@@ -274,11 +278,12 @@ static int pass(struct session *s, double share, const struct configuration *c, 
     if (!r)
         r = load(&s->bed, BEFORE_S, err);
     if (!r)
-        r = reboot(&s->bed, c, &ret->crashed, &ret->listens, err);
-    if (!r)
         r = series_take(&s->bed, &ret->series, err);
+    if (!r)
+        r = reboot(&s->bed, c, &ret->crashed, &ret->listens, err);
     ret->level = settled(&ret->series, ret->series.server, ret->crashed);
-    return r ? r : load_until(&s->bed, WANTED * ret->level, ret->listens, seconds, &ret->series, &ret->back, err);
+    return r ? r : load_until(&s->bed, WANTED * ret->level, ret->listens, seconds, &ret->series, &ret->came,
+                              &ret->back, err);
 }
 
 /* Two a second, by milliseconds after the crash. */
@@ -301,10 +306,11 @@ static void record(struct numbers *n, const struct passage *p)
     record_series(n, "throughput", s->server, p);
     number(n, "before", 0, p->level / 1e6, "MB/s");
     number(n, "boot", 0, boot, "s");
+    number(n, "clients_came", 0, p->came - p->listens, "s");
     number(n, "first_second", 0, recovery_mean(s->server + listens, SAMPLES_A_SECOND + 1) / 1e6, "MB/s");
     if (p->back >= 0) {
-        number(n, "recovered", 0, p->back - p->listens, "s");
-        number(n, "recovery_share", 0, (p->back - p->listens) / boot, "share");
+        number(n, "recovered", 0, p->back - p->came, "s");
+        number(n, "recovery_share", 0, (p->back - p->came) / boot, "share");
     }
     number(n, "lost", 0, (p->level - recovery_mean(s->server + crashed, s->len - crashed)) *
            (s->server[s->len - 1].at - p->crashed) / 1e6, "MB");
