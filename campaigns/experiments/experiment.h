@@ -33,6 +33,9 @@ struct session {
     int64_t run[8];             /* of the experiment at work, on each of the disks */
 };
 
+/* The memory of a guest that caches a file of so many MB, unless another is asked for. */
+unsigned session_guest_mb(unsigned file_mb);
+
 /* Record a configuration's numbers on the disk numbered @disk, and say so. */
 int session_record(struct session *s, unsigned disk, const struct numbers *n, struct err *err);
 

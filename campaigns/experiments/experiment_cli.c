@@ -60,6 +60,11 @@ void number(struct numbers *n, const char *metric, int64_t ordinal, double value
         n->value[n->len++] = (struct db_experiment_value){n->configuration, metric, ordinal, value, unit};
 }
 
+unsigned session_guest_mb(unsigned file_mb)
+{
+    return file_mb * 3 / 2 + KERNEL_MB;
+}
+
 int session_record(struct session *s, unsigned disk, const struct numbers *n, struct err *err)
 {
     int r = db_experiment_put(s->db, s->run[disk], n->value, n->len, err);
@@ -144,7 +149,7 @@ static bool take_disks(struct session *s, const char *name)
 static bool take_sizes(struct session *s, uint64_t file_mb, uint64_t guest_mb)
 {
     s->file_mb = (unsigned)file_mb;
-    s->guest_mb = guest_mb ? (unsigned)guest_mb : s->file_mb * 3 / 2 + KERNEL_MB;
+    s->guest_mb = guest_mb ? (unsigned)guest_mb : session_guest_mb(s->file_mb);
     if (s->guest_mb > s->file_mb)
         return true;
     fprintf(stderr, "wcr experiment: a file of %u MB does not fit the cache of a guest of %u MB\n", s->file_mb,

@@ -55,13 +55,19 @@ static int measure(struct bed *b, const char *mode, unsigned mb, struct numbers 
     return r;
 }
 
-static int sizes(struct session *s, struct numbers *normal, struct numbers *warm, struct err *err)
+/* A guest of @guest_mb, with caches of @mb, twice that and so on, up to @most_mb. */
+static int on_guest(struct session *s, unsigned guest_mb, unsigned mb, unsigned most_mb, struct numbers *normal,
+                    struct numbers *warm, struct err *err)
 {
-    unsigned smallest_mb = s->file_mb < SMALLEST_MB ? s->file_mb : SMALLEST_MB;
+    struct bed_machine machine = {
+        .dom0_mb = 512, .guest_mb = guest_mb, .disk_mb = 2 * most_mb + 64,
+    };
     double cold, kept, pages;
-    int r = 0;
+    int r = bed_on(&s->bed, &machine, err);
 
-    for (unsigned mb = smallest_mb; mb <= s->file_mb && !r; mb *= 2) {
+    if (!r)
+        r = bed_start_guest(&s->bed, &machine, err);
+    for (; mb <= most_mb && !r; mb *= 2) {
         r = bed_guest(&s->bed, NULL, err, "stream write big %u", mb);
         if (!r)
             r = bed_save(&s->bed, READY, err);
@@ -74,25 +80,23 @@ static int sizes(struct session *s, struct numbers *normal, struct numbers *warm
         if (!r)
             r = bed_load(&s->bed, READY, err);
     }
+    bed_off(&s->bed);
     return r;
 }
 
+/* In one large guest, and in guests that are as large as their caches want them. */
 int experiment_service(struct session *s, struct err *err)
 {
-    static struct numbers normal, warm;
-    struct bed_machine machine = {
-        .dom0_mb = 512, .guest_mb = s->guest_mb, .disk_mb = 2 * s->file_mb,
+    static struct numbers n[] = {
+        {.configuration = "normal"}, {.configuration = "warm"},
+        {.configuration = "normal-fitted"}, {.configuration = "warm-fitted"},
     };
-    int r = bed_on(&s->bed, &machine, err);
+    unsigned smallest_mb = s->file_mb < SMALLEST_MB ? s->file_mb : SMALLEST_MB;
+    int r = on_guest(s, s->guest_mb, smallest_mb, s->file_mb, &n[0], &n[1], err);
 
-    normal = (struct numbers){.configuration = "normal"};
-    warm = (struct numbers){.configuration = "warm"};
-    if (!r)
-        r = bed_start_guest(&s->bed, &machine, err);
-    if (!r)
-        r = sizes(s, &normal, &warm, err);
-    bed_off(&s->bed);
-    if (!r)
-        r = session_record(s, 0, &normal, err);
-    return r ? r : session_record(s, 0, &warm, err);
+    for (unsigned mb = smallest_mb; mb <= s->file_mb && !r; mb *= 2)
+        r = on_guest(s, session_guest_mb(mb), mb, mb, &n[2], &n[3], err);
+    for (size_t i = 0; i < sizeof(n) / sizeof(n[0]) && !r; i++)
+        r = session_record(s, 0, &n[i], err);
+    return r;
 }

@@ -159,9 +159,8 @@ static int load(struct bed *b, unsigned seconds, struct err *err)
 }
 
 /*
- * Until @wanted bytes a second are there, and a little more; at most @seconds. @ret_came: when the first
- * client had come, for the server had answered, after @listens. @ret_back: when the bytes were there,
- * negative: they were not.
+ * Until @wanted bytes a second are there after @listens, and a little more; at most @seconds. @ret_came: when
+ * the server had answered the first client. @ret_back: when the bytes were there, negative: they were not.
  */
 static int load_until(struct bed *b, double wanted, double listens, unsigned seconds, struct series *to,
                       double *ret_came, double *ret_back, struct err *err)
@@ -170,16 +169,16 @@ static int load_until(struct bed *b, double wanted, double listens, unsigned sec
 
     *ret_back = -1;
     for (unsigned s = 0; s < seconds && *ret_back < 0 && !r; s++) {
-        size_t came;
+        size_t from, came;
 
         r = bed_exec(b, NULL, err, "sleep 1");
         if (!r)
             r = series_take(b, to, err);
-        came = series_at(to, listens);
-        while (came + 2 < to->len && to->server[came + 1].bytes == to->server[came].bytes)
+        from = series_at(to, listens);
+        for (came = from; came + 1 < to->len && to->server[came].bytes == to->server[from].bytes;)
             came++;
         *ret_came = to->server[came].at;
-        *ret_back = recovery_at(to->server + came, to->len - came, wanted, WINDOW_S);
+        *ret_back = recovery_at(to->server + from, to->len - from, wanted, WINDOW_S);
     }
     if (!r)
         r = bed_exec(b, NULL, err, "sleep %d", AFTER_S);
@@ -309,8 +308,8 @@ static void record(struct numbers *n, const struct passage *p)
     number(n, "clients_came", 0, p->came - p->listens, "s");
     number(n, "first_second", 0, recovery_mean(s->server + listens, SAMPLES_A_SECOND + 1) / 1e6, "MB/s");
     if (p->back >= 0) {
-        number(n, "recovered", 0, p->back - p->came, "s");
-        number(n, "recovery_share", 0, (p->back - p->came) / boot, "share");
+        number(n, "recovered", 0, p->back - p->listens, "s");
+        number(n, "recovery_share", 0, (p->back - p->listens) / boot, "share");
     }
     number(n, "lost", 0, (p->level - recovery_mean(s->server + crashed, s->len - crashed)) *
            (s->server[s->len - 1].at - p->crashed) / 1e6, "MB");
