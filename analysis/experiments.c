@@ -54,10 +54,10 @@ static const char query_reads[] =
 static const char query_disks[] =
     "SELECT DISTINCT experiment, disk, run_id FROM experiment_latest ORDER BY run_id";
 
-/* Seconds since the crash. */
+/* Seconds since the crash. The disk has its limit for the last five before it. */
 #define LINES(metric)                                                                              \
     "SELECT configuration AS series, ordinal / 1000.0 AS x, value AS y FROM experiment_latest "    \
-    "WHERE run_id = ?1 AND metric = '" metric "' ORDER BY " PLACE ", x"
+    "WHERE run_id = ?1 AND metric = '" metric "' AND ordinal > -5000 ORDER BY " PLACE ", x"
 
 static const char query_web_lines[] = LINES("throughput");
 static const char query_neighbour_lines[] = LINES("neighbour");
@@ -285,7 +285,8 @@ static int page(struct db *db, FILE *out, struct err *err)
     if (!r)
         r = table(db, "neighbours", "MB/s that the server sends and the neighbour reads before the crash, and what "
                   "the neighbour loses until the server is back", query_neighbour,
-                  "disk configuration before neighbour_before boot_s back_after_s neighbour_lost_percent neighbour_lost_mb", out, err);
+                  "disk configuration before neighbour_before boot_s back_after_s neighbour_lost_percent "
+                  "neighbour_lost_mb", out, err);
     fputs("<h2 id=\"service\">From a crash to service</h2>\n", out);
     if (!r)
         r = service_figure(db, out, err);
