@@ -176,6 +176,13 @@ const char *code_callee(const struct code *code, const struct insn *i)
     return f && f->va == va ? f->name : NULL;
 }
 
+bool code_is_tail_call(const struct code *code, const struct insn *i)
+{
+    /* A loop may go round to its function's begin. */
+    return i->d.mnemonic == ZYDIS_MNEMONIC_JMP && code_callee(code, i) &&
+           insn_branch_target(i) != code->function->va;
+}
+
 bool operand_is_gpr(const ZydisDecodedOperand *op)
 {
     if (op->type != ZYDIS_OPERAND_TYPE_REGISTER)
@@ -271,6 +278,12 @@ void change_to_nop(const struct insn *i, uint8_t *bytes)
 
     memset(bytes, 0x66, len - plain);
     memcpy(bytes + len - plain, nop[plain - 1], plain);
+}
+
+void change_to_return(const struct insn *i, uint8_t *bytes)
+{
+    memset(bytes, 0xcc, i->d.length);
+    bytes[0] = 0xc3;
 }
 
 static bool register_alike(ZydisRegister a, ZydisRegister b)

@@ -56,6 +56,8 @@ bool code_begins_block(const struct code *code, unsigned i);
 uint64_t insn_branch_target(const struct insn *i);  /* 0: not relative */
 /* The function that a direct call or jump leads to the begin of; NULL: none, or not known. */
 const char *code_callee(const struct code *code, const struct insn *i);
+/* A direct jump to another function instead of a call and a return; where it leads code_callee() says. */
+bool code_is_tail_call(const struct code *code, const struct insn *i);
 bool operand_is_gpr(const ZydisDecodedOperand *op);
 /* xor r,r and sub r,r, which assign zero; test r,r, which reads r: one operand, named twice. */
 bool insn_is_twin(const struct insn *i);
@@ -70,6 +72,8 @@ bool change_register(const struct insn *i, unsigned op, unsigned number, uint8_t
 bool change_base(const struct insn *i, unsigned op, unsigned number, uint8_t *bytes);
 bool change_displacement_bit(const struct insn *i, unsigned bit, uint8_t *bytes);
 void change_to_nop(const struct insn *i, uint8_t *bytes);
+/* And traps up to its end, which are never reached. */
+void change_to_return(const struct insn *i, uint8_t *bytes);
 
 enum operand_part { PART_REGISTER, PART_BASE, PART_DISPLACEMENT };
 

@@ -31,10 +31,15 @@ bool mutate_lock(const struct code *code, unsigned i, unsigned *n, uint8_t *byte
     const struct insn *insn = &code->insns[i];
     const char *callee = code_callee(code, insn);
 
-    if (*n || !insn_is_call(insn) || !callee ||
+    if (*n || !callee ||
         !bsearch(callee, locks, sizeof(locks) / sizeof(locks[0]), sizeof(locks[0]), name_cmp))
         return false;
-    change_to_nop(insn, bytes);
+    if (insn_is_call(insn))
+        change_to_nop(insn, bytes);
+    else if (code_is_tail_call(code, insn))
+        change_to_return(insn, bytes);
+    else
+        return false;
     *n = 1;
     return true;
 }

@@ -277,15 +277,18 @@ static void arguments_that_are_used_up(void **state)
     only_way("I/F", 1, NOP_5);
 }
 
-/* Not one whose answer is used, not a call into the middle, not a jump. */
+/* Not one whose answer is used, nor into the middle; of jumps only what is a call and a return. */
 static void locks(void **state)
 {
     (void)state;
     decode("sample_locks");
-    assert_int_equal(code.len, 4);
+    assert_int_equal(code.len, 6);
     only_way("LOCK", 0, NOP_5);
-    for (unsigned i = 1; i < 4; i++)
+    for (unsigned i = 1; i < 5; i++)
         only_way("LOCK", i, NULL);
+    only_way("LOCK", 5, "\xc3\xcc\xcc\xcc\xcc");
+    decode("mutex_unlock");
+    only_way("LOCK", 0, NULL);
 }
 
 int main(void)

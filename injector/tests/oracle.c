@@ -309,13 +309,13 @@ static bool wants_if(const struct oracle *o, const cs_insn *i)
     return false;
 }
 
-/* The function that a call goes to, also in a module that is not loaded; NULL: unknown. */
+/* The function that a call goes to, or a jump in its place, also in a module that is not loaded; NULL: unknown. */
 static const char *callee(const struct oracle *o, const cs_insn *i)
 {
     const char *symbol = image_relocated(o->image, i->address, i->size);
     const struct image_function *f = image_function_at(o->image, destination(i));
 
-    if (!in_group(i, X86_GRP_CALL))
+    if (!in_group(i, X86_GRP_CALL) && (i->id != X86_INS_JMP || destination(i) == o->f->va))
         return NULL;
     return symbol ? symbol : f && f->va == destination(i) ? f->name : NULL;
 }
@@ -345,6 +345,13 @@ static const char *is_deleted(const cs_insn *old, const cs_insn *new)
 {
     (void)old;
     return does_nothing(new) ? NULL : "it is not deleted";
+}
+
+static const char *is_not_called(const cs_insn *old, const cs_insn *new)
+{
+    if (in_group(old, X86_GRP_CALL))
+        return is_deleted(old, new);
+    return new->id == X86_INS_RET && !x86(new)->op_count ? NULL : "it does not return";
 }
 
 static const char *is_partner(const unsigned (*pairs)[2], size_t len, const cs_insn *old,
@@ -519,7 +526,7 @@ static const struct rule {
     {"LOOP", wants_loop, is_negated},
     {"OBO", wants_obo, is_off_by_one},
     {"I/F", wants_if, is_deleted},
-    {"LOCK", wants_lock, is_deleted},
+    {"LOCK", wants_lock, is_not_called},
 };
 
 static const struct rule *rule_of(const char *class)
@@ -572,7 +579,12 @@ const char *oracle_judge(struct oracle *o, const char *class, uint64_t va, const
         return bits_differing(old->bytes, new, len) == 1 ? NULL : "not exactly one bit differs";
     if (!rule)
         return "nobody has said what this class does";
-    if (!cs_disasm_iter(o->cs, &p, &left, &pc, o->changed) || left)
+    if (!cs_disasm_iter(o->cs, &p, &left, &pc, o->changed))
+        return "it is no instruction";
+    /* What stands behind a return is no part of it. */
+    while (left && o->changed->id == X86_INS_RET && *p == 0xcc)
+        p++, left--;
+    if (left)
         return "it is no longer one instruction";
     if (rule->wants && !rule->wants(o, old))
         return "the class does not strike here";

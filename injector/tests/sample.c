@@ -28,7 +28,9 @@ FUNCTION(sample_joined, "cmp %rax, %rbx\n0: jl 1f\njmp 0b\n1: ret");
 FUNCTION(sample_counted, "mov $6, %ecx\nmov $1, %esi\nrep stosq\ncall mutex_lock");
 FUNCTION(mutex_lock, "ret");
 FUNCTION(mutex_trylock, "ret");
-FUNCTION(sample_locks, "call mutex_lock\ncall mutex_trylock\ncall mutex_lock + 1\njmp mutex_lock");
+FUNCTION(mutex_unlock, "jmp mutex_unlock");
+FUNCTION(sample_locks, "call mutex_lock\ncall mutex_trylock\ncall mutex_lock + 1\nje mutex_lock\n"
+                       "jmp mutex_lock + 1\njmp mutex_lock");
 
 long sample_find(const struct sample_list *list, long key, long *ret)
 {

@@ -27,7 +27,9 @@ void sample_call(void);                 /* mov %rcx, %rdi; mov %rax, %rdi; mov $
 void sample_joined(void);               /* cmp; 0: jl 1f; jmp 0b; 1: ret */
 void sample_counted(void);              /* mov $6, %ecx; mov $1, %esi; rep stosq; call */
 void sample_locks(void);                /* call mutex_lock; call mutex_trylock; call into the middle of
-                                           mutex_lock; jmp mutex_lock */
+                                           mutex_lock; je mutex_lock; jmp into its middle;
+                                           jmp mutex_lock */
+void mutex_unlock(void);                /* jmp to itself */
 
 /* Compiled C. */
 struct sample_list {
