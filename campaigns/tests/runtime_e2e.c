@@ -132,6 +132,19 @@ static void size_allocates_too_little(void **state)
     free(says("BUG"));
 }
 
+/* Its own work is not what a fault is for: at this rate it would be the first that is struck. */
+static void the_loader_is_spared(void **state)
+{
+    char *said;
+
+    (void)state;
+    attach("SIZE", 1);
+    run(RUN_MS);
+    said = says("wcr: fault activated");
+    assert_null(strstr(said, "comm stap"));
+    free(said);
+}
+
 static void irq_leaves_interrupts_off(void **state)
 {
     (void)state;
@@ -228,6 +241,7 @@ int main(void)
         cmocka_unit_test_setup(free_frees_what_is_used, machine_from_warm),
         cmocka_unit_test_setup(leak_loses_memory, machine_from_warm),
         cmocka_unit_test_setup(size_allocates_too_little, machine_from_warm),
+        cmocka_unit_test_setup(the_loader_is_spared, machine_from_warm),
         cmocka_unit_test_setup(irq_leaves_interrupts_off, machine_from_warm),
         cmocka_unit_test(copy_runs_on_behind_its_end),
         cmocka_unit_test(stack_flips_a_bit),
