@@ -132,6 +132,27 @@ static void size_allocates_too_little(void **state)
     free(says("BUG"));
 }
 
+/* A process that is to become a program begins with such a structure, of some 400 bytes. */
+static void size_allocates_too_little_for_a_structure(void **state)
+{
+    unsigned half, whole, cache = 8;
+    char overrun[64], *said;
+
+    (void)state;
+    machine_guest("quiesce");
+    machine_guest("sync");
+    attach("SIZE", 1);
+    machine_guest_try("stap NONE");
+    said = says("wcr: fault activated SIZE .* by kmalloc_trace, .* for alloc_bprm");
+    assert_int_equal(sscanf(strstr(said, "SIZE"), "SIZE %u of %u bytes", &half, &whole), 2);
+    free(said);
+    assert_int_equal(half, whole / 2);
+    while (cache < half)
+        cache *= 2;
+    snprintf(overrun, sizeof(overrun), "BUG kmalloc-%u .*: Right Redzone overwritten", cache);
+    free(says(overrun));
+}
+
 /* Its own work is not what a fault is for: at this rate it would be the first that is struck. */
 static void the_loader_is_spared(void **state)
 {
@@ -241,6 +262,7 @@ int main(void)
         cmocka_unit_test_setup(free_frees_what_is_used, machine_from_warm),
         cmocka_unit_test_setup(leak_loses_memory, machine_from_warm),
         cmocka_unit_test_setup(size_allocates_too_little, machine_from_warm),
+        cmocka_unit_test_setup(size_allocates_too_little_for_a_structure, machine_from_warm),
         cmocka_unit_test_setup(the_loader_is_spared, machine_from_warm),
         cmocka_unit_test_setup(irq_leaves_interrupts_off, machine_from_warm),
         cmocka_unit_test(copy_runs_on_behind_its_end),
