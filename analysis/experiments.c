@@ -30,7 +30,8 @@ static const char query_targets[] =
     "'added', 1, 'instructions', NULL, 3000), "
     "(7, 'the same in one large guest, whose cache is small', 'service', 'warm', 'added', 1, 'instructions', NULL, "
     "3000)) "
-    "SELECT question, disk, round(value * factor, 1) + 0.0 AS measured, g.unit AS unit, published, target, "
+    "SELECT question, disk, iif(value * factor < 1000, round(value * factor, 1) + 0.0, "
+    "cast(round(value * factor) AS INTEGER)) AS measured, g.unit AS unit, published, target, "
     "CASE WHEN round(value * factor, 1) <= target THEN 'met' ELSE 'missed' END AS verdict, max(v.value) "
     "FROM goal AS g JOIN experiment_latest AS v USING (experiment, configuration, metric) "
     "GROUP BY g.ordinal, disk ORDER BY g.ordinal, v.run_id";
