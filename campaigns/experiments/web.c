@@ -216,6 +216,9 @@ static int prepare(struct session *s, enum bed_disk disk, double *ret_rate, stru
         r = bed_guest(&s->bed, NULL, err, "stream prefetch web/www");
     if (!r)
         r = bed_guest(&s->bed, NULL, err, "web");
+    /* The server needs no disk now. A neighbour on a fast one would take the processor from it. */
+    if (!r)
+        r = bed_disk_limit(&s->bed, 1, err);
     if (!r)
         r = series_begin(&s->bed, err);
     if (!r)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Catches: an experiment that does not run any more, a warm guest that is slower than it was or a burden to
-# its neighbour, a cold one that is not, a page without their numbers.
+# its neighbour, a cold one that is not, a disk as fast as the day wants it, a page without their numbers.
 set -eu
 cd "$(dirname -- "$0")/../../.."
 work=$(mktemp -d /var/tmp/wcr-experiment-XXXXXX)
@@ -24,6 +24,11 @@ at_most() { [ "$(percent "$1" "$2")" -le "$3" ] || fail "$2: $1 $(percent "$1" "
 
 for name in normal file-backed; do at_least degradation $name 50; done
 for name in warm warm-planned file-backed-warm; do at_most degradation $name 5; done
+# Four readers get all the disk has: a tenth of what the server delivers.
+share=$(sqlite3 "$db" "SELECT CAST(100 * n.value / b.value AS INTEGER) FROM experiment_latest AS n
+    JOIN experiment_latest AS b USING (experiment, disk, configuration)
+    WHERE n.metric = 'neighbour_before' AND b.metric = 'before' AND configuration = 'warm'")
+[ "$share" -ge 9 ] && [ "$share" -le 11 ] || fail "the disk has $share% of what the server delivers, not 10"
 # What the neighbour cannot read is what the server reads: of 16 MB, when it boots cold.
 for name in normal prefetch; do at_least neighbour_lost $name 1000; done
 at_most neighbour_lost warm 300
