@@ -152,7 +152,7 @@ static int measure(struct session *s, unsigned disk, const struct configuration 
     if (!r)
         r = sectors_read(&s->bed, &requests, err);
     if (r)
-        return r;
+        return err_prefix(err, "%s, disk '%s'", c->name, s->disks[disk].name);
     for (int i = 0; i < READS; i++)
         number(&n, "read", i - READS, before[i], "MB/s");
     for (int i = 0; i < READS; i++)

@@ -335,7 +335,7 @@ static int measure(struct session *s, unsigned disk, const struct configuration 
     int r = pass(s, s->disks[disk].share, c, rate, &p, err);
 
     if (r)
-        return r;
+        return err_prefix(err, "%s, disk '%s'", c->name, s->disks[disk].name);
     n = (struct numbers){.configuration = c->name};
     record(&n, &p);
     return session_record(s, disk, &n, err);
