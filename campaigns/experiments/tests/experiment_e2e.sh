@@ -25,9 +25,7 @@ at_most() { [ "$(percent "$1" "$2")" -le "$3" ] || fail "$2: $1 $(percent "$1" "
 for name in normal file-backed; do at_least degradation $name 50; done
 for name in warm warm-planned file-backed-warm; do at_most degradation $name 5; done
 # Four readers get all the disk has: a tenth of what the server delivers.
-share=$(sqlite3 "$db" "SELECT CAST(100 * n.value / b.value AS INTEGER) FROM experiment_latest AS n
-    JOIN experiment_latest AS b USING (experiment, disk, configuration)
-    WHERE n.metric = 'neighbour_before' AND b.metric = 'before' AND configuration = 'warm'")
+share=$((100 * $(percent neighbour_before warm) / $(percent before warm)))
 [ "$share" -ge 9 ] && [ "$share" -le 11 ] || fail "the disk has $share% of what the server delivers, not 10"
 # What the neighbour cannot read is what the server reads: of 16 MB, when it boots cold.
 for name in normal prefetch; do at_least neighbour_lost $name 1000; done
