@@ -4,6 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+/* What QEMU says when it would do it a moment later, such as a snapshot while a recording's disk is at work. */
+#define PUT_OFF "Try once more later"
+#define RETRY_MS 20
 
 static void qmp_event(struct qmp *q, const json_t *message)
 {
@@ -103,7 +108,7 @@ int qmp_command(struct qmp *q, const char *command, json_t *args, int64_t deadli
     return err_prefix(err, "QEMU monitor, '%s'", command);
 }
 
-int qmp_human(struct qmp *q, const char *line, int64_t deadline, struct err *err)
+static int human_once(struct qmp *q, const char *line, int64_t deadline, struct err *err)
 {
     json_t *ret = NULL;
     const char *text;
@@ -117,8 +122,20 @@ int qmp_human(struct qmp *q, const char *line, int64_t deadline, struct err *err
     text = json_string_value(ret);
     len = text ? strcspn(text, "\r\n") : 0;
     if (len)
-        r = err_set(err, EREMOTEIO, "QEMU, '%s': %.*s", line, (int)len, text);
+        r = err_set(err, strstr(text, PUT_OFF) ? EAGAIN : EREMOTEIO, "QEMU, '%s': %.*s", line, (int)len, text);
     json_decref(ret);
+    return r;
+}
+
+int qmp_human(struct qmp *q, const char *line, int64_t deadline, struct err *err)
+{
+    int r;
+
+    while ((r = human_once(q, line, deadline, err)) == -EAGAIN) {
+        if (wall_ms() >= deadline)
+            return -EREMOTEIO;
+        nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000}, NULL);
+    }
     return r;
 }
 

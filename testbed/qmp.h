@@ -27,7 +27,10 @@ void qmp_done(struct qmp *q);
 int qmp_command(struct qmp *q, const char *command, json_t *args, int64_t deadline, json_t **ret,
                 struct err *err);
 
-/* A command of the human monitor that answers nothing when it succeeds. */
+/*
+ * A command of the human monitor that answers nothing when it succeeds. What
+ * QEMU puts off is asked again until @deadline. Any answer is -EREMOTEIO.
+ */
 int qmp_human(struct qmp *q, const char *line, int64_t deadline, struct err *err);
 
 /* Read events that are waiting, without waiting. */

@@ -147,6 +147,29 @@ static void human_monitor_output_is_an_error(void **state)
     assert_string_equal(err.msg, "QEMU, 'loadvm x': Error: Snapshot 'x' does not exist");
 }
 
+/* A recording has moments, while its disk is at work, in which QEMU takes no snapshot. */
+static void what_qemu_puts_off_is_asked_again(void **state)
+{
+    static const char later[] = "Error: Record/replay does not allow making snapshot right now. "
+                                "Try once more later.";
+    struct peer *p = *state;
+    struct err err = {0};
+    char line[200];
+
+    open_with(p, "");
+    for (int id = 2; id < 4; id++) {
+        snprintf(line, sizeof(line), "{\"return\": \"%s\\r\\n\", \"id\": %d}\r\n", later, id);
+        says(p, line);
+    }
+    says(p, "{\"return\": \"\", \"id\": 4}\r\n");
+    assert_int_equal(qmp_human(&p->qmp, "savevm x", wall_deadline(10000), &err), 0);
+
+    snprintf(line, sizeof(line), "{\"return\": \"%s\\r\\n\", \"id\": 5}\r\n", later);
+    says(p, line);
+    assert_int_equal(qmp_human(&p->qmp, "savevm x", wall_deadline(0), &err), -EREMOTEIO);
+    assert_non_null(strstr(err.msg, later));
+}
+
 static void half_a_line_is_no_answer(void **state)
 {
     struct peer *p = *state;
@@ -216,6 +239,7 @@ int main(void)
         TEST(events_come_between),
         TEST(refusal_carries_its_text),
         TEST(human_monitor_output_is_an_error),
+        TEST(what_qemu_puts_off_is_asked_again),
         TEST(half_a_line_is_no_answer),
         TEST(garbage_is_reported),
         TEST(closed_connection),
