@@ -52,7 +52,7 @@ static int measure(struct bed *b, const char *mode, unsigned mb, struct numbers 
         number(n, "instructions", mb, *ret_instructions, "instructions");
     }
     json_decref(reply);
-    return r;
+    return r ? err_prefix(err, "%s, a cache of %u MiB", n->configuration, mb) : 0;
 }
 
 /* A guest of @guest_mb, with caches of @mb, twice that and so on, up to @most_mb. */
