@@ -5,6 +5,7 @@
  *   domctl_test crash DOMID now
  *   domctl_test logdirty DOMID on|off    shadow page tables, as for a live migration
  *   domctl_test claim DOMID PAGES        memory that the host must have for it; 0: no longer
+ *   domctl_test fragment DOMID PAGES     it takes so many, if there are, and gives every second back
  *   domctl_test map DOMID MFN [write]    map its frame writable; write: and a byte of it, as it was
  */
 #include <stdbool.h>
@@ -35,6 +36,23 @@ static int claim(xc_interface *xc, uint32_t domid, unsigned long pages)
     int r = pages ? xc_domain_setmaxmem(xc, domid, (pages + 1) * KIB_PER_PAGE) : 0;
 
     return r ? r : xc_domain_claim_pages(xc, domid, pages);
+}
+
+/* At PFNs that it has not. */
+static int fragment(xc_interface *xc, uint32_t domid, unsigned long pages)
+{
+    xen_pfn_t *frames = calloc(pages, sizeof(*frames));
+    int r = frames ? xc_domain_setmaxmem(xc, domid, UINT64_MAX) : -1;
+
+    for (unsigned long i = 0; i < pages && !r; i++)
+        frames[i] = (1UL << 24) + i;
+    if (!r)
+        r = xc_domain_populate_physmap(xc, domid, pages, 0, 0, frames);
+    for (int i = 0; i < r / 2; i++)
+        frames[i] = frames[2 * i];
+    r = r > 1 ? xc_domain_decrease_reservation_exact(xc, domid, (unsigned long)r / 2, 0, frames) : -1;
+    free(frames);
+    return r;
 }
 
 static int map(uint32_t domid, unsigned long mfn, bool write)
@@ -70,6 +88,8 @@ int main(int argc, char **argv)
         r = logdirty(xc, domid, argv[3]);
     else if (strcmp(what, "claim") == 0)
         r = claim(xc, domid, number);
+    else if (strcmp(what, "fragment") == 0)
+        r = fragment(xc, domid, number);
     else if (strcmp(what, "map") == 0)
         r = map(domid, number, argc > 4);
     else

@@ -75,8 +75,20 @@ struct page_info *warmcache_populate(struct domain *d, unsigned long gpfn,
                                      unsigned int memflags);
 
 /*
+ * A builder whose domain has retained pages asks for list[i] and the `nr` - 1
+ * PFNs behind it page by page: where none is retained, a large extent is
+ * cheaper. Returns how many got their page, its MFN is in the list then; 0:
+ * go on page by page; -errno: give up.
+ */
+int warmcache_populate_many(struct domain *d,
+                            XEN_GUEST_HANDLE(xen_pfn_t) list, unsigned long i,
+                            unsigned long nr, unsigned int order,
+                            unsigned int memflags);
+
+/*
  * The heap has no extent of that order for `d` (or NULL): true if pages kept
  * for others, or else for `d` itself, were freed, and it is worth another try.
+ * No page is freed so that a PV domain can be built of large extents.
  */
 bool warmcache_make_room(const struct domain *d, unsigned int order);
 /* Kept pages are free memory that holds something: how many there are... */
@@ -125,6 +137,14 @@ static inline struct page_info *warmcache_populate(struct domain *d,
                                                    unsigned int memflags)
 {
     return NULL;
+}
+static inline int warmcache_populate_many(struct domain *d,
+                                          XEN_GUEST_HANDLE(xen_pfn_t) list,
+                                          unsigned long i, unsigned long nr,
+                                          unsigned int order,
+                                          unsigned int memflags)
+{
+    return 0;
 }
 static inline bool warmcache_make_room(const struct domain *d,
                                        unsigned int order)

@@ -28,7 +28,8 @@ struct warmcache warmcache_slots[WARMCACHE_SLOTS];
 DEFINE_SPINLOCK(warmcache_slots_lock);
 
 #define AGE_PERIOD SECONDS(5)   /* how exactly an age is kept */
-#define RELEASE_BATCH 64 /* pages freed between two looks at the world */
+#define RELEASE_BATCH 64        /* pages freed between looks at the world */
+#define EXTENT (1U << PAGE_ORDER_2M)    /* pages of a large one */
 
 static void *core_alloc_page(void *ctx)
 {
@@ -392,6 +393,60 @@ struct page_info *warmcache_populate(struct domain *d, unsigned long gpfn,
     return pg;
 }
 
+/* The PFN of list[i] if a whole aligned extent begins there, else ~0. */
+static unsigned long extent_at(XEN_GUEST_HANDLE(xen_pfn_t) list,
+                               unsigned long i)
+{
+    xen_pfn_t gpfn = 0, pfns[CHUNK];
+    unsigned int done, j;
+
+    for ( done = 0; done < EXTENT; done += CHUNK )
+    {
+        if ( __copy_from_guest_offset(pfns, list, i + done, CHUNK) )
+            return ~0UL;
+        if ( !done )
+            gpfn = pfns[0];
+        if ( gpfn % EXTENT )
+            return ~0UL;
+        for ( j = 0; j < CHUNK; j++ )
+            if ( pfns[j] != gpfn + done + j )
+                return ~0UL;
+    }
+    return gpfn;
+}
+
+int warmcache_populate_many(struct domain *d,
+                            XEN_GUEST_HANDLE(xen_pfn_t) list, unsigned long i,
+                            unsigned long nr, unsigned int order,
+                            unsigned int memflags)
+{
+    struct warmcache *wc = d->warmcache;
+    struct page_info *pg;
+    xen_pfn_t mfns[CHUNK];
+    unsigned int done, j;
+    unsigned long gpfn;
+    int rc;
+
+    if ( !wc || order || nr < EXTENT || d->creation_finished ||
+         memflags & MEMF_populate_on_demand )
+        return 0;
+    gpfn = extent_at(list, i);
+    if ( gpfn == ~0UL || extent_has_held(wc, gpfn, PAGE_ORDER_2M) )
+        return 0;
+    pg = alloc_domheap_pages(d, PAGE_ORDER_2M, memflags & ~MEMF_no_tlbflush);
+    if ( !pg )
+        return 0;
+    rc = guest_physmap_add_page(d, _gfn(gpfn), page_to_mfn(pg), PAGE_ORDER_2M);
+    for ( done = 0; !rc && done < EXTENT; done += CHUNK )
+    {
+        for ( j = 0; j < CHUNK; j++ )
+            mfns[j] = mfn_x(page_to_mfn(pg)) + done + j;
+        if ( __copy_to_guest_offset(list, i + done, mfns, CHUNK) )
+            rc = -EFAULT;
+    }
+    return rc ?: EXTENT;
+}
+
 /* ---- memory that others need ---------------------------------------- */
 
 unsigned long warmcache_pages_held(void)
@@ -406,6 +461,9 @@ bool warmcache_make_room(const struct domain *d, unsigned int order)
     unsigned int budget = max(1U << min(order, 9U), RELEASE_BATCH + 0U);
     unsigned int pass, i;
 
+    /* A PV builder comes back page by page; its guest is none the worse. */
+    if ( d && is_pv_domain(d) && order && !d->creation_finished )
+        return false;
     for ( pass = 0; warmcache_pages_held() && pass < 3; pass++ )
         for ( i = 0; i < WARMCACHE_SLOTS; i++ )
         {
@@ -448,7 +506,7 @@ int warmcache_claim(const struct domain *d, unsigned long pages)
         get_outstanding_claims(&free, &claimed); /* held pages are free, too */
         /* Nothing to do, or nothing would help: the claim itself tells. */
         if ( claim + claimed > free || held <= due ||
-             claim + claimed + held <= free || !warmcache_make_room(d, 9) )
+             claim + claimed + held <= free || !warmcache_make_room(d, 0) )
             return 0;
         if ( hypercall_preempt_check() )
             return -ERESTART;
