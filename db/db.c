@@ -246,7 +246,10 @@ static int open_read(struct db *db, struct err *err)
     int64_t version;
     int r;
 
-    r = connect_file(db, db->path, SQLITE_OPEN_READONLY, err);
+    /* Of a WAL database, only who might write takes away what it needed beside it. */
+    r = connect_file(db, db->path, SQLITE_OPEN_READWRITE, err);
+    if (!r)
+        r = run_script(db, "PRAGMA query_only = ON", err);
     if (r)
         return r;
     r = check_ours(db, &version, &first);

@@ -653,12 +653,13 @@ static void test_full(void **state)
                         "1|399999\n");
 }
 
-/* Would catch: analysis that changes the file, or needs to write beside it. */
+/* Would catch: analysis that changes the file, leaves others beside it, or needs to write there. */
 static void test_read_only(void **state)
 {
     int64_t campaign;
     struct db *db = open_new(&campaign);
     struct db_trial t = trial(campaign, "PTR", 3, "enabled");
+    char beside[140];
     struct err err = {0};
 
     (void)state;
@@ -668,6 +669,8 @@ static void test_read_only(void **state)
     refused(db_trial_error(db, campaign, &t.plan, "cold", 1, "x", NULL, &err), EROFS, &err,
             "cannot be written");
     db_close(db);
+    snprintf(beside, sizeof(beside), "%s-wal", path);
+    assert_int_not_equal(access(beside, F_OK), 0);
     if (!geteuid())
         return;     /* nothing is read-only for root; disk_test has what is */
     chmod(path, 0400);
