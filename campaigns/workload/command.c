@@ -210,7 +210,7 @@ static int cmd_quiesce(struct guest *g, int argc, char **argv)
 
     (void)argc, (void)argv;
     g->quiesce = true;
-    while (moving && now_ns() - start < CHILD_LIMIT_NS / 6) {
+    while (moving && now_ns() - start < CHILD_LIMIT_NS) {
         moving = false;
         for (unsigned i = 0; i < g->opt.workers; i++)
             moving |= g->worker_pid[i] > 0 && status_worker_of(g, i)->state == WORKER_RUNS;
