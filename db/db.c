@@ -210,6 +210,14 @@ static char *immutable_uri(const char *path)
     return uri;
 }
 
+/* How SQLite fails where it may not write beside a file, or neither there nor into it. */
+static bool is_unwritable(const struct db *db)
+{
+    int rc = sqlite3_errcode(db->sql);
+
+    return rc == SQLITE_CANTOPEN || rc == SQLITE_READONLY;
+}
+
 /*
  * A reader of a WAL database writes an index beside it. Where it may not, and no
  * log is left behind, the file is complete by itself.
@@ -253,7 +261,7 @@ static int open_read(struct db *db, struct err *err)
     if (r)
         return r;
     r = check_ours(db, &version, &first);
-    if (r && sqlite3_errcode(db->sql) == SQLITE_CANTOPEN) {
+    if (r && is_unwritable(db)) {
         r = reopen_immutable(db, &first);
         if (!r)
             r = check_ours(db, &version, &first);
