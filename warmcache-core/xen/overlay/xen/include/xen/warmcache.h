@@ -75,15 +75,15 @@ struct page_info *warmcache_populate(struct domain *d, unsigned long gpfn,
                                      unsigned int memflags);
 
 /*
- * A builder whose domain has retained pages asks for list[i] and the `nr` - 1
- * PFNs behind it page by page: where none is retained, a large extent is
- * cheaper. Returns how many got their page, its MFN is in the list then; 0:
+ * A builder whose domain has retained pages asks for gpfn = list[i] and the
+ * `nr` - 1 PFNs behind it page by page: where none is retained, a large extent
+ * is cheaper. Returns how many got their page, its MFN is in the list then; 0:
  * go on page by page; -errno: give up.
  */
-int warmcache_populate_many(struct domain *d,
+int warmcache_populate_many(struct domain *d, unsigned long gpfn,
+                            unsigned int order, unsigned int memflags,
                             XEN_GUEST_HANDLE(xen_pfn_t) list, unsigned long i,
-                            unsigned long nr, unsigned int order,
-                            unsigned int memflags);
+                            unsigned long nr);
 
 /*
  * The heap has no extent of that order for `d` (or NULL): true if pages kept
@@ -139,10 +139,11 @@ static inline struct page_info *warmcache_populate(struct domain *d,
     return NULL;
 }
 static inline int warmcache_populate_many(struct domain *d,
-                                          XEN_GUEST_HANDLE(xen_pfn_t) list,
-                                          unsigned long i, unsigned long nr,
+                                          unsigned long gpfn,
                                           unsigned int order,
-                                          unsigned int memflags)
+                                          unsigned int memflags,
+                                          XEN_GUEST_HANDLE(xen_pfn_t) list,
+                                          unsigned long i, unsigned long nr)
 {
     return 0;
 }

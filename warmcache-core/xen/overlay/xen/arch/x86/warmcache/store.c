@@ -393,45 +393,38 @@ struct page_info *warmcache_populate(struct domain *d, unsigned long gpfn,
     return pg;
 }
 
-/* The PFN of list[i] if a whole aligned extent begins there, else ~0. */
-static unsigned long extent_at(XEN_GUEST_HANDLE(xen_pfn_t) list,
-                               unsigned long i)
+/* Whether list[i] and those behind it are all PFNs of the extent at gpfn. */
+static bool is_extent(XEN_GUEST_HANDLE(xen_pfn_t) list, unsigned long i,
+                      unsigned long gpfn)
 {
-    xen_pfn_t gpfn = 0, pfns[CHUNK];
+    xen_pfn_t pfns[CHUNK];
     unsigned int done, j;
 
     for ( done = 0; done < EXTENT; done += CHUNK )
     {
         if ( __copy_from_guest_offset(pfns, list, i + done, CHUNK) )
-            return ~0UL;
-        if ( !done )
-            gpfn = pfns[0];
-        if ( gpfn % EXTENT )
-            return ~0UL;
+            return false;
         for ( j = 0; j < CHUNK; j++ )
             if ( pfns[j] != gpfn + done + j )
-                return ~0UL;
+                return false;
     }
-    return gpfn;
+    return true;
 }
 
-int warmcache_populate_many(struct domain *d,
+int warmcache_populate_many(struct domain *d, unsigned long gpfn,
+                            unsigned int order, unsigned int memflags,
                             XEN_GUEST_HANDLE(xen_pfn_t) list, unsigned long i,
-                            unsigned long nr, unsigned int order,
-                            unsigned int memflags)
+                            unsigned long nr)
 {
     struct warmcache *wc = d->warmcache;
     struct page_info *pg;
     xen_pfn_t mfns[CHUNK];
     unsigned int done, j;
-    unsigned long gpfn;
     int rc;
 
-    if ( !wc || order || nr < EXTENT || d->creation_finished ||
-         memflags & MEMF_populate_on_demand )
-        return 0;
-    gpfn = extent_at(list, i);
-    if ( gpfn == ~0UL || extent_has_held(wc, gpfn, PAGE_ORDER_2M) )
+    if ( !wc || order || gpfn % EXTENT || nr < EXTENT ||
+         d->creation_finished || !is_extent(list, i, gpfn) ||
+         extent_has_held(wc, gpfn, PAGE_ORDER_2M) )
         return 0;
     pg = alloc_domheap_pages(d, PAGE_ORDER_2M, memflags & ~MEMF_no_tlbflush);
     if ( !pg )
